@@ -1,0 +1,4 @@
+//! The HTTP gateway. Stub.
+
+pub mod head_gate;
+pub mod inspect;

@@ -1,4 +1,5 @@
 //! The HTTP gateway. Stub.
 
+pub mod config;
 pub mod head_gate;
 pub mod inspect;

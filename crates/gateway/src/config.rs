@@ -1,0 +1,198 @@
+//! What the gateway is told: typed and complete. The executable makes it from the operator's file, after
+//! every check; nothing in here can be wrong by itself, save what only the machine can say (an address in use).
+
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The whole gateway.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// Where `/metrics` and `/health` answer; never a client's address.
+    pub admin: Option<SocketAddr>,
+    /// The firm's servers.
+    pub upstreams: Vec<Upstream>,
+    /// The routes; the longest matching path prefix of the most specific host wins. A request without a route gets 404.
+    pub routes: Vec<Route>,
+    /// Peers whose `Forwarded` / `X-Forwarded-For` and PROXY headers are believed.
+    pub trusted_peers: Vec<IpNet>,
+    /// Where a request's session is read from.
+    pub session: SessionSource,
+    /// Deadlines.
+    pub deadlines: Deadlines,
+    /// Limits.
+    pub limits: Limits,
+    /// Worker threads, each with its own accept loop and upstream pool.
+    pub workers: usize,
+    /// Whether each request is written to the JSON access log (standard output).
+    pub access_log: bool,
+}
+
+/// An address where clients connect.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// TLS with this certificate; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a PROXY protocol v2 header (from trusted peers only).
+    pub proxy_protocol: bool,
+}
+
+/// A certificate and its key, read again on reload.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key; must not be readable by others.
+    pub key: PathBuf,
+}
+
+/// A server of the firm.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Scheme `http` or `https`.
+    pub scheme: http::uri::Scheme,
+    /// Host and port.
+    pub authority: http::uri::Authority,
+    /// For `https`: also believe these PEM roots beside the system's.
+    pub extra_roots: Option<PathBuf>,
+}
+
+/// Which requests go where, and how they are treated.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name in the ledger; `None` uses the path's shape (its first segment, when that cannot hold a person's data).
+    pub name: Option<String>,
+    /// Lower-case host without port; `None` is any.
+    pub host: Option<String>,
+    /// Path prefix, on segment boundaries; `/` is all.
+    pub path_prefix: String,
+    /// Index into [`Config::upstreams`].
+    pub upstream: usize,
+    /// Whether responses are inspected.
+    pub inspect: bool,
+    /// GW-1: passes when the ledger cannot be written, leaving a visible gap.
+    pub continuity: bool,
+    /// Compression to the client; off where subjects are expected (BREACH).
+    pub compress: bool,
+    /// Whether `101 Switching Protocols` to WebSocket is passed through (recorded as not inspected).
+    pub websocket: bool,
+}
+
+/// Where a session is read from: the first cookie of these names, then a bearer token.
+#[derive(Clone, Debug)]
+pub struct SessionSource {
+    /// Cookie names, most wanted first.
+    pub cookies: Vec<String>,
+    /// Whether `Authorization: Bearer` names a session.
+    pub bearer: bool,
+}
+
+impl Default for SessionSource {
+    /// The session cookies of common frameworks, and bearer tokens.
+    fn default() -> SessionSource {
+        let names = [
+            "__Host-session",
+            "session",
+            "sessionid",
+            "session_id",
+            "sid",
+            "connect.sid",
+            "JSESSIONID",
+            "PHPSESSID",
+            "ASP.NET_SessionId",
+            "laravel_session",
+            "_session_id",
+            "ds_actor",
+        ];
+        SessionSource { cookies: names.map(str::to_owned).to_vec(), bearer: true }
+    }
+}
+
+/// How long the gateway waits for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// TLS handshake and PROXY header.
+    pub handshake: Duration,
+    /// A request's whole head, from its first byte.
+    pub request_head: Duration,
+    /// Between two parts of a request's body.
+    pub request_body_idle: Duration,
+    /// A keep-alive connection without a request.
+    pub keep_alive_idle: Duration,
+    /// Connecting to the upstream.
+    pub connect: Duration,
+    /// The upstream's response head.
+    pub first_byte: Duration,
+    /// Between two parts of the upstream's body.
+    pub response_body_idle: Duration,
+    /// An inspected stream that falls idle is flushed after this long (`idle_flush`).
+    pub idle_flush: Duration,
+    /// Open requests at shutdown.
+    pub shutdown: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Deadlines {
+        let seconds = Duration::from_secs;
+        Deadlines {
+            handshake: seconds(5),
+            request_head: seconds(5),
+            request_body_idle: seconds(30),
+            keep_alive_idle: seconds(60),
+            connect: seconds(5),
+            first_byte: seconds(60),
+            response_body_idle: seconds(60),
+            idle_flush: seconds(1),
+            shutdown: seconds(30),
+        }
+    }
+}
+
+/// How much the gateway holds and accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Client connections over all workers; beyond, a new one is closed at once.
+    pub connections_max: usize,
+    /// Client connections of one address (/24 or /64); beyond, a new one is closed at once.
+    pub connections_per_prefix_max: usize,
+    /// Bytes of a request head; beyond, 431.
+    pub request_head_bytes_max: usize,
+    /// Header fields of a request; beyond, 431.
+    pub request_headers_max: usize,
+    /// Bytes of a request body; beyond, 413.
+    pub request_body_bytes_max: u64,
+    /// Bytes of a response head from the upstream; beyond, 502.
+    pub response_head_bytes_max: usize,
+    /// Bytes that one compressed body may decode to; beyond, the rest is not inspected and says so.
+    pub decoded_body_bytes_max: u64,
+    /// Body bytes held at once by all connections together; beyond, reading waits.
+    pub held_bytes_max: usize,
+    /// Concurrent HTTP/2 streams of one connection.
+    pub http2_streams_max: u32,
+    /// Idle upstream connections kept by one worker for one upstream.
+    pub upstream_idle_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 20_000,
+            connections_per_prefix_max: 20_000,
+            request_head_bytes_max: 64 * 1024,
+            request_headers_max: 100,
+            request_body_bytes_max: 64 * 1024 * 1024,
+            response_head_bytes_max: 64 * 1024,
+            decoded_body_bytes_max: 64 * 1024 * 1024,
+            held_bytes_max: 256 * 1024 * 1024,
+            http2_streams_max: 100,
+            upstream_idle_max: 256,
+        }
+    }
+}

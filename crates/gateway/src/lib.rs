@@ -3,3 +3,4 @@
 pub mod config;
 pub mod head_gate;
 pub mod inspect;
+pub mod proxy_protocol;

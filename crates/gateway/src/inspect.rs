@@ -48,6 +48,12 @@ pub struct Inspection {
 pub struct Refused;
 
 impl Inspector {
+    /// An inspector that records in this ledger.
+    #[must_use]
+    pub fn new(ledger: Ledger, index: Arc<arc_swap::ArcSwap<Index>>, clock: Arc<dyn Clock>) -> Inspector {
+        Inspector { _ledger: ledger, _index: index, _clock: clock }
+    }
+
     /// Numbers the request and notes what it contains. Refuses when the ledger is unhealthy (GW-1).
     pub fn begin(&self, _head: &request::Parts, _exchange: Exchange) -> Result<Inspection, Refused> {
         Ok(Inspection { _private: () })

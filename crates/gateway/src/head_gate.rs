@@ -45,6 +45,7 @@ mod tests;
 
 pub use fuzz::fuzz_head_gate;
 pub use refusal::{HeadRefusal, RefusalCounts};
+pub(crate) use target::is_authority;
 
 use framer::{Framer, Stop};
 use std::future::Future;

@@ -1,6 +1,7 @@
 //! The HTTP gateway. Stub.
 
 pub mod config;
+pub mod forwarded;
 pub mod head_gate;
 pub mod inspect;
 pub mod proxy_protocol;

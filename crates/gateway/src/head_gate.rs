@@ -45,6 +45,7 @@ mod tests;
 
 pub use fuzz::fuzz_head_gate;
 pub use refusal::{HeadRefusal, RefusalCounts};
+pub(crate) use target::is_authority;
 
 use framer::{Framer, Stop};
 use std::future::Future;
@@ -463,11 +464,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGate<IO> {
 }
 
 impl<IO> HeadGate<IO> {
-    /// A response is on its way, so the connection is not idle.
+    /// A response is on its way, so the connection is not idle: the wait for a request begins anew. Set here and
+    /// not at the next read, because hyper, having read in vain before it wrote, does not read again by itself.
     fn note_write(&mut self) {
         self.writes += 1;
-        if self.wait.is_some_and(|wait| wait.what == Awaited::Request) {
-            self.wait = None;
+        if let Some(wait) = self.wait.as_mut().filter(|wait| wait.what == Awaited::Request) {
+            wait.until = Instant::now() + self.limits.idle_deadline;
         }
     }
 }

@@ -14,6 +14,7 @@ mod compress;
 pub mod config;
 mod connection;
 mod download;
+pub mod forwarded;
 pub mod head_gate;
 mod headers;
 pub mod inspect;

@@ -144,6 +144,9 @@ impl Chunked {
         if self.trailers.len() == TRAILER_BYTES_MAX {
             return Err(HeadRefusal::TrailersTooLong);
         }
+        if self.trailers.last() == Some(&b'\r') && byte != b'\n' {
+            return Err(HeadRefusal::BareCr);
+        }
         self.trailers.push(byte);
         if byte != b'\n' {
             return Ok(State::Trailers);

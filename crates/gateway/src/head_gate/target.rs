@@ -66,6 +66,11 @@ pub(super) fn check_authority(authority: &[u8]) -> Result<(), HeadRefusal> {
     if host_is_good && port_is_good { Ok(()) } else { Err(HeadRefusal::BadHost) }
 }
 
+/// Whether this is an authority as the gate accepts it.
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
+    check_authority(authority).is_ok()
+}
+
 /// Whether two checked authorities name the same host and port.
 pub(super) fn same_authority(one: &[u8], other: &[u8], default_port: u16) -> bool {
     let key = |authority| {

@@ -27,6 +27,7 @@ mod service;
 mod serving;
 mod session;
 mod stream;
+pub mod tls;
 mod upgrade;
 mod upload;
 mod upstream;
@@ -48,6 +49,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// What the gateway works with besides its configuration.
@@ -92,6 +94,15 @@ pub enum Error {
         #[source]
         err: TargetError,
     },
+    /// A listener's certificate or key cannot be used.
+    #[error("cannot set up TLS for {address}")]
+    Tls {
+        /// The listener.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        err: tls::TlsError,
+    },
     /// A thread or runtime cannot be made.
     #[error("cannot start a worker")]
     Runtime(#[source] io::Error),
@@ -116,7 +127,7 @@ impl Gateway {
     /// Reads what the configuration names, binds every address, and starts the workers. When it returns, clients
     /// can connect.
     pub fn start(config: Config, parts: Parts) -> Result<Gateway, Error> {
-        let serving = Serving::new(config.clone())?;
+        let serving = Serving::new(config.clone(), system_time(&*parts.clock))?;
         let sockets = server::bind(&config)?;
         let admin = config.admin.map(server::bind_admin).transpose()?;
         let local = |socket: &std::net::TcpListener| socket.local_addr().map_err(Error::Runtime);
@@ -131,7 +142,7 @@ impl Gateway {
             serving: ArcSwap::from_pointee(serving),
             parts,
             inspector,
-            metrics: Metrics::new(),
+            metrics: Arc::new(Metrics::new()),
             refusals: Arc::default(),
             admission: Arc::default(),
             shapes: route::RouteShapes::default(),
@@ -171,7 +182,8 @@ impl Gateway {
         if let Some(what) = self.shared.serving.load().needs_restart(&config) {
             return Err(Error::NeedsRestart { what });
         }
-        self.shared.serving.store(Arc::new(Serving::new(config)?));
+        let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
+        self.shared.serving.store(Arc::new(serving));
         Ok(())
     }
 
@@ -192,4 +204,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// The clock's time as certificates count it.
+pub(crate) fn system_time(clock: &dyn Clock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(clock.now().0).unwrap_or(0))
 }

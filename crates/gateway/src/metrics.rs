@@ -112,6 +112,28 @@ impl Live {
         }
     }
 
+    /// Seconds until each listener's certificate expires; negative once it has.
+    fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let now = crate::system_time(&*self.shared.parts.clock);
+        let serving = self.shared.serving.load();
+        let listeners = serving.config.listeners.iter().zip(&serving.tls);
+        let mut certificates = encoder.encode_descriptor(
+            "certificate_expires_seconds",
+            "Seconds until a listener's certificate expires",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (listener, tls) in listeners.filter_map(|(listener, tls)| Some((listener, tls.as_ref()?))) {
+            let left_s = match tls.not_after().duration_since(now) {
+                Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                Err(over) => -i64::try_from(over.duration().as_secs()).unwrap_or(i64::MAX),
+            };
+            let labels = [("listener", listener.address.to_string())];
+            ConstGauge::new(left_s).encode(certificates.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn registers_age_s(&self) -> Option<i64> {
         let now = self.shared.parts.clock.now();
         let index = self.shared.parts.index.load();
@@ -134,6 +156,7 @@ impl Collector for Live {
         if let Some(age_s) = self.registers_age_s() {
             gauge(&mut encoder, "registers_age_seconds", "Age of the oldest register's index", age_s)?;
         }
+        self.certificates(&mut encoder)?;
         let dropped = self.shared.log.as_ref().map_or(0, crate::access_log::AccessLog::dropped);
         let descriptor =
             encoder.encode_descriptor("access_log_dropped", "Log lines not written", None, MetricType::Counter)?;

@@ -52,11 +52,6 @@ impl RouteTable {
         &self.routes[index]
     }
 
-    /// All routes, in the order of the configuration.
-    pub(crate) fn routes(&self) -> &[config::Route] {
-        &self.routes
-    }
-
     /// The route of a request; `host` without port.
     pub(crate) fn choose(&self, host: &str, path: &str) -> Choice {
         let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {

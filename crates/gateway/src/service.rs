@@ -6,6 +6,7 @@ use crate::account::Account;
 use crate::activity::Activity;
 use crate::config::Route;
 use crate::download::UpstreamBody;
+use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
 use crate::inspect::{Exchange, RoutePolicy};
 use crate::reply::{self, Compression, Reply};
@@ -30,7 +31,9 @@ use tokio::time::sleep;
 /// Serves the requests of one client connection.
 pub(crate) struct Service {
     pub(crate) worker: Rc<Worker>,
+    /// The connection's other end, after a PROXY header.
     pub(crate) client: SocketAddr,
+    pub(crate) scheme: ClientScheme,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -132,7 +135,8 @@ impl Service {
         let (mut head, body) = request.into_parts();
         let host = check_head(&head, current.serving.limits())?;
         let route = choose_route(&current, &host, head.uri.path())?;
-        let exchange = self.exchange(&current, route, &head, account);
+        let origin = self.origin(&current, &host, &head);
+        let exchange = self.exchange(&current, route, &origin, &head, account);
         let inspection =
             self.worker.shared.inspector.begin(&head, exchange).map_err(|_refused| Refusal::LedgerUnavailable)?;
 
@@ -142,6 +146,7 @@ impl Service {
         let compression = Compression::wanted(route, &head);
         let wish = wish.filter(|_| route.websocket);
         rewrite_head(&mut head, &host, route, &body);
+        forwarded::set_upstream_headers(&mut head.headers, &origin);
         if wish.is_some() {
             upgrade::ask(&mut head.headers);
         }
@@ -186,10 +191,23 @@ impl Service {
         Ok(response)
     }
 
+    /// Where the request came from, as far as its peers are trusted.
+    fn origin(&self, current: &Current, host: &Authority, head: &request::Parts) -> Origin {
+        let arrival = Arrival { peer: self.client.ip(), scheme: self.scheme, host: Some(host.as_str()) };
+        forwarded::origin(arrival, &current.serving.config.trusted_peers, &head.headers)
+    }
+
     /// What the inspection and the account are told of the request.
-    fn exchange(&self, current: &Current, route: &Route, head: &request::Parts, account: &mut Account) -> Exchange {
+    fn exchange(
+        &self,
+        current: &Current,
+        route: &Route,
+        origin: &Origin,
+        head: &request::Parts,
+        account: &mut Account,
+    ) -> Exchange {
         let shared = &self.worker.shared;
-        let client = self.client.ip();
+        let client = origin.client();
         let name = route.name.clone().unwrap_or_else(|| shared.shapes.name(head.uri.path()));
         let class = route.name.as_deref().unwrap_or(&route.path_prefix);
         account.routed(&name, class, shared.parts.key.client(client));
@@ -324,6 +342,7 @@ async fn send(
         },
         Err(SendError::Unsent(_) | SendError::Failed) => return Err(Refusal::UpstreamFailed),
     };
+    current.metrics.upstream_retries.inc();
     let mut connection = pool.fresh(connect_max).await?;
     match exchange(current, &mut connection, unsent, upload).await {
         Ok(response) => Ok((response, connection)),

@@ -5,3 +5,4 @@ pub mod forwarded;
 pub mod head_gate;
 pub mod inspect;
 pub mod proxy_protocol;
+pub mod tls;

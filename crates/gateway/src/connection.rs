@@ -139,7 +139,12 @@ struct Accepted {
 
 impl Accepted {
     fn service(&self, worker: &Rc<Worker>) -> Rc<Service> {
-        Rc::new(Service { worker: Rc::clone(worker), client: self.client, activity: Activity::new(self.protocol) })
+        let scheme = match self.stream {
+            Stream::Plain(_) => ClientScheme::Http,
+            Stream::Tls(_) => ClientScheme::Https,
+        };
+        let activity = Activity::new(self.protocol);
+        Rc::new(Service { worker: Rc::clone(worker), client: self.client, scheme, activity })
     }
 
     async fn serve_http1(self, worker: &Rc<Worker>, serving: &Serving) -> End {

@@ -146,17 +146,19 @@ fn shutdown_lets_an_http2_stream_end() {
     });
     let certificate = Certificate::new();
     let gateway = start(&site, |config| certificate.serve(config));
+    let address = gateway.addresses()[0];
     on_a_runtime(async {
         let mut sender = http2(&gateway, &certificate).await;
         let answer = tokio::spawn(sender.send_request(request("/")));
         tokio::task::spawn_blocking(move || has_arrived.recv().unwrap()).await.unwrap();
         let stopping = std::thread::spawn(move || gateway.shutdown());
-        while sender.ready().await.is_ok() {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
         go.send(()).unwrap();
         let response = answer.await.unwrap().unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
+        assert!(sender.send_request(request("/later")).await.is_err(), "no request after the GOAWAY");
         tokio::task::spawn_blocking(move || stopping.join().unwrap()).await.unwrap();
     });
 }

@@ -37,7 +37,7 @@ pub use upstream::TargetError;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, InspectorParts, LiveEventSender};
 use crate::metrics::Metrics;
 use crate::server::Shared;
 use crate::serving::Serving;
@@ -62,6 +62,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The key of sessions and client addresses.
     pub key: Arc<HashKey>,
+    /// Where a terminal listens; see [`inspect::live_events`]. Events that do not fit are dropped and counted.
+    pub events: Option<LiveEventSender>,
 }
 
 /// Why the gateway could not start or reload.
@@ -137,7 +139,15 @@ impl Gateway {
             true => Some(AccessLog::start(io::stdout()).map_err(Error::Runtime)?),
             false => None,
         };
-        let inspector = Inspector::new(parts.ledger.clone(), Arc::clone(&parts.index), Arc::clone(&parts.clock));
+        let inspector = Inspector::new(InspectorParts {
+            ledger: parts.ledger.clone(),
+            index: Arc::clone(&parts.index),
+            clock: Arc::clone(&parts.clock),
+            key: Arc::clone(&parts.key),
+            limits: config.limits,
+            deadlines: config.deadlines,
+            events: parts.events.clone(),
+        });
         let shared = Arc::new(Shared {
             serving: ArcSwap::from_pointee(serving),
             parts,
@@ -183,6 +193,7 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
+        self.shared.inspector.reload(*serving.limits(), *serving.deadlines());
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
 use crate::inspect::{Exchange, RoutePolicy};
-use crate::reply::{self, Compression, Reply};
+use crate::reply::{self, Compression, Inspected, Reply};
 use crate::route::Choice;
 use crate::server::{Current, Worker};
 use crate::session;
@@ -129,7 +129,7 @@ impl Service {
         &self,
         mut request: Request<Incoming>,
         account: &mut Account,
-    ) -> Result<(Response<UpstreamBody>, Compression), Refusal> {
+    ) -> Result<(Response<Inspected>, Compression), Refusal> {
         let current = self.worker.current();
         let wish = upgrade::wish(&mut request);
         let (mut head, body) = request.into_parts();
@@ -170,7 +170,7 @@ impl Service {
         wish: Option<upgrade::Wish>,
         mut response: Response<Incoming>,
         upload: &Upload,
-    ) -> Result<Response<UpstreamBody>, Refusal> {
+    ) -> Result<Response<Inspected>, Refusal> {
         let upstream = hyper::upgrade::on(&mut response);
         let (mut head, body) = response.into_parts();
         let (Some(wish), Some(handshake)) = (wish, upgrade::switch(&head)) else {
@@ -179,11 +179,7 @@ impl Service {
         head.headers = handshake;
         head.version = Version::HTTP_11;
         let response = Response::from_parts(head, UpstreamBody::switched(body));
-        let inspection = upload.inspection.take();
-        let response = match inspection {
-            Some(inspection) => inspection.response(response).await,
-            None => response,
-        };
+        let response = upload.finish_inspection().response(response).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.activity.upgraded();
             upgrade::join(&self.worker, wish, upstream);
@@ -232,26 +228,21 @@ impl Service {
         connection: Connection,
         pool: Rc<Pool>,
         upload: Rc<Upload>,
-    ) -> Response<UpstreamBody> {
-        let inspection = upload.inspection.take();
+    ) -> Response<Inspected> {
+        let inspection = upload.finish_inspection();
         let idle_max = current.serving.deadlines().response_body_idle;
         let (mut head, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         let body = UpstreamBody::new(body, connection, pool, upload, idle_max);
         let response = Response::from_parts(head, body);
-        match inspection {
-            Some(inspection) => inspection.response(response).await,
-            None => response,
-        }
+        inspection.response(response).await
     }
 }
 
 /// Notes that the upstream gave no response.
 fn failed(upload: &Upload, refusal: Refusal) -> Refusal {
-    if let Some(inspection) = upload.inspection.take() {
-        inspection.failed(refusal.status());
-    }
+    upload.finish_inspection().failed(refusal.status());
     refusal
 }
 

@@ -174,7 +174,11 @@ impl Pool {
     pub(crate) async fn fresh(&self, connect_max: Duration) -> Result<Connection, ConnectError> {
         self.metrics.upstream_connects.inc();
         self.target.connect(connect_max).await.inspect_err(|err| {
-            tracing::warn!(upstream = self.target.name, error = err as &dyn std::error::Error, "cannot reach an upstream");
+            tracing::warn!(
+                upstream = self.target.name,
+                error = err as &dyn std::error::Error,
+                "cannot reach an upstream"
+            );
         })
     }
 

@@ -88,7 +88,7 @@ async fn accept(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, listener:
     // Without it small responses wait for the client's acknowledgement; nothing breaks where it is refused.
     let _refused = tcp.set_nodelay(true);
     let (tcp, client) = told_by_proxy(tcp, peer, &serving, listener).await?;
-    admitted.from_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
+    admitted.count_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
     let (stream, protocol) = secured(tcp, &serving, listener).await?;
     let connection = Accepted { client, stream, protocol, _admitted: admitted };
     Ok(match protocol {

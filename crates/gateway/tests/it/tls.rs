@@ -163,6 +163,24 @@ fn shutdown_lets_an_http2_stream_end() {
     });
 }
 
+#[test]
+fn an_idle_http2_connection_is_told_to_go() {
+    let site = Site::saying("ok");
+    let certificate = Certificate::new();
+    let gateway = start(&site, |config| {
+        certificate.serve(config);
+        config.deadlines.keep_alive_idle = std::time::Duration::from_millis(50);
+    });
+    on_a_runtime(async {
+        let mut sender = http2(&gateway, &certificate).await;
+        let response = sender.send_request(request("/")).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        while !sender.is_closed() {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 /// The certificate that a new connection is shown.
 fn shown(address: SocketAddr, trusted: &Certificate) -> Option<CertificateDer<'static>> {
     on_a_runtime(async {

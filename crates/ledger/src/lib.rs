@@ -4,7 +4,7 @@ use sekisho_model::{Record, SourceId};
 use std::time::Duration;
 
 /// A writer of one ledger directory. Cheap to clone; shared by all worker threads.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Ledger {
     _private: (),
 }

@@ -33,6 +33,7 @@ mod upload;
 mod upstream;
 
 pub use download::{DownloadError, UpstreamBody};
+pub use route::fuzz_route;
 pub use upstream::TargetError;
 
 use crate::access_log::AccessLog;

@@ -1,24 +1,52 @@
 //! What happens to a response between the upstream and the client: inspection, ledger, release.
+//!
+//! [`Inspector::begin`] numbers a request and notes its values; [`Inspection::response`] turns the upstream's response
+//! into one that leaves only as the ledger allows (LED-1), and every number ends in one `Closed` record (LED-4). It
+//! does not route, connect, or compress, and blocks nothing but what cannot be recorded (GW-1).
+//!
+//! Read in this order: `response` (what becomes of a response, by its head), `body` (scan, record, wait, release),
+//! `journal` (one response's records). Beside them: `media` (is it text, in which character set), `decode` (content
+//! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
+//! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
 
+mod blind;
+mod body;
+mod decode;
 mod events;
+mod head;
+mod journal;
+mod known;
+mod media;
 mod metrics;
+mod recorder;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
 
+pub use body::InspectedBody;
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
 
 use crate::config::{Deadlines, Limits};
 use arc_swap::ArcSwap;
+use blind::BlindWatch;
 use bytes::Bytes;
-use http::{Response, request};
-use http_body::{Body, Frame, SizeHint};
+use http::{Response, StatusCode};
+use http_body::Body;
+use journal::Journal;
+use known::Known;
+use recorder::Recorder;
+use request::RequestValues;
+use response::Examiner;
 use sekisho_edm::{HashKey, Index};
-use sekisho_ledger::{Ledger, NotDurable};
-use sekisho_model::{Clock, SessionKey};
+use sekisho_ledger::{Health, Ledger, NotDurable};
+use sekisho_model::{Clock, Disposition, SessionKey, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What an [`Inspector`] is made of.
 pub struct InspectorParts {
@@ -62,15 +90,44 @@ pub struct RoutePolicy {
     pub compress: bool,
 }
 
-/// Inspects the responses of one gateway.
+/// Inspects the responses of one gateway. Shared by all its workers.
 pub struct Inspector {
-    _parts: InspectorParts,
+    shared: Arc<Shared>,
+}
+
+/// What all responses share.
+struct Shared {
+    recorder: Box<dyn Recorder>,
+    index: Arc<ArcSwap<Index>>,
+    clock: Arc<dyn Clock>,
+    key: Arc<HashKey>,
+    bounds: ArcSwap<Bounds>,
+    held: HeldBytes,
+    known: Known,
+    blind: Mutex<BlindWatch>,
     counters: Arc<InspectionCounters>,
+    events: Option<LiveEventSender>,
+}
+
+/// What a reload changes.
+struct Bounds {
+    decoded_bytes_max: u64,
+    idle_flush: Duration,
+}
+
+/// Body bytes that all responses together hold while they wait for the ledger.
+struct HeldBytes {
+    semaphore: Arc<Semaphore>,
+    bytes_max: u32,
 }
 
 /// A request under inspection; made before the upstream is contacted.
 pub struct Inspection {
-    _private: (),
+    journal: Journal,
+    method: http::Method,
+    policy: RoutePolicy,
+    index: Arc<Index>,
+    values: RequestValues,
 }
 
 /// The request was refused before the upstream was contacted (GW-1).
@@ -91,68 +148,151 @@ pub enum BodyError {
     Decode(#[source] std::io::Error),
 }
 
-/// A body that releases bytes only as the ledger allows.
-pub struct InspectedBody<B> {
-    body: B,
-}
-
-impl<B> Body for InspectedBody<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx).map_err(|err| BodyError::Upstream(err.into()))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 impl Inspector {
     /// An inspector that records in this ledger.
     #[must_use]
     pub fn new(parts: InspectorParts) -> Inspector {
-        Inspector { _parts: parts, counters: Arc::default() }
+        let InspectorParts { ledger, index, clock, key, limits, deadlines, events } = parts;
+        Inspector::with_recorder(Box::new(ledger), index, clock, key, &limits, &deadlines, events)
+    }
+
+    fn with_recorder(
+        recorder: Box<dyn Recorder>,
+        index: Arc<ArcSwap<Index>>,
+        clock: Arc<dyn Clock>,
+        key: Arc<HashKey>,
+        limits: &Limits,
+        deadlines: &Deadlines,
+        events: Option<LiveEventSender>,
+    ) -> Inspector {
+        let shared = Shared {
+            recorder,
+            index,
+            clock,
+            key,
+            bounds: ArcSwap::from_pointee(Bounds::of(limits, deadlines)),
+            held: HeldBytes::new(limits.held_bytes_max),
+            known: Known::default(),
+            blind: Mutex::default(),
+            counters: Arc::default(),
+            events,
+        };
+        Inspector { shared: Arc::new(shared) }
     }
 
     /// Puts other limits and deadlines in force for the requests that follow; `held_bytes_max` stays.
-    pub fn reload(&self, _limits: Limits, _deadlines: Deadlines) {}
+    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines) {
+        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines)));
+    }
 
     /// The counters for `/metrics`.
     #[must_use]
     pub fn counters(&self) -> &Arc<InspectionCounters> {
-        &self.counters
+        &self.shared.counters
     }
 
-    /// Numbers the request and notes what it contains. Refuses when the ledger is unhealthy (GW-1).
-    pub fn begin(&self, _head: &request::Parts, _exchange: Exchange) -> Result<Inspection, Refused> {
-        Ok(Inspection { _private: () })
+    /// Numbers the request and notes what it contains.
+    ///
+    /// # Errors
+    /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
+    /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
+    pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
+        let Exchange { client, route, policy, session } = exchange;
+        let transaction = Transaction {
+            at: self.shared.clock.now(),
+            client,
+            client_key: self.shared.key.client(client),
+            session,
+            route,
+            method: method_name(&head.method).to_owned(),
+            status: 0,
+        };
+        let sequence = self.shared.recorder.next_sequence();
+        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, policy);
+        if policy.inspect && !policy.continuity && self.shared.recorder.health() == Health::Unhealthy {
+            journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
+            return Err(Refused);
+        }
+        let index = self.shared.index.load_full();
+        let values = match policy.inspect {
+            true => RequestValues::of(&index, head),
+            false => RequestValues::default(),
+        };
+        Ok(Inspection { journal, method: head.method.clone(), policy, index, values })
     }
 }
 
 impl Inspection {
     /// Notes a part of the request's body on its way to the upstream.
-    pub fn request_body(&mut self, _chunk: &[u8]) {}
+    pub fn request_body(&mut self, chunk: &[u8]) {
+        if self.policy.inspect {
+            self.values.body(chunk);
+        }
+    }
 
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
-    /// that comes back may be another one: 503 when a finding cannot be recorded, 502 for a part or a broken encoding.
+    /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
+    /// was not asked for, or for a body that breaks before its first byte.
     pub async fn response<B>(self, response: Response<B>) -> Response<InspectedBody<B>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        response.map(|body| InspectedBody { body })
+        let Inspection { journal, method, policy, index, values } = self;
+        let (reflected, conditions) = values.finish(&index);
+        journal.watch(&conditions);
+        let bounds = journal.bounds();
+        let reflected = Arc::new(reflected);
+        Examiner { journal, method, policy, reflected, bounds }.examine(response).await
     }
 
-    /// The upstream gave no response; `status` is what the client is told.
-    pub fn failed(self, _status: http::StatusCode) {}
+    /// The upstream gave no response; `status` is what the client is told: 4xx when the request was refused, 5xx when
+    /// the upstream failed.
+    pub fn failed(mut self, status: StatusCode) {
+        let disposition = match status.is_client_error() {
+            true => Disposition::Refused,
+            false => Disposition::UpstreamFailed,
+        };
+        let (_, conditions) = std::mem::take(&mut self.values).finish(&self.index);
+        self.journal.watch(&conditions);
+        self.journal.without_body();
+        self.journal.transaction.status = status.as_u16();
+        self.journal.dispose(disposition);
+        self.journal.close();
+    }
+}
+
+impl Shared {
+    /// Tells the terminal, where one listens.
+    fn tell(&self, event: impl FnOnce() -> LiveEvent) {
+        if let Some(events) = &self.events {
+            events.send(event());
+        }
+    }
+}
+
+impl Bounds {
+    fn of(limits: &Limits, deadlines: &Deadlines) -> Bounds {
+        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush: deadlines.idle_flush }
+    }
+}
+
+impl HeldBytes {
+    fn new(bytes_max: usize) -> HeldBytes {
+        let bytes_max = u32::try_from(bytes_max.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        HeldBytes { semaphore: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
+    }
+
+    /// A piece counts its bytes; one larger than the whole semaphore takes all of it.
+    fn permits_for(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max)
+    }
+}
+
+/// The ledger's name of a method.
+fn method_name(method: &http::Method) -> &str {
+    match method.as_str() {
+        name @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT") => name,
+        _ => "OTHER",
+    }
 }

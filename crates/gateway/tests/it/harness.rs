@@ -12,6 +12,7 @@ use sekisho_testkit::SimDisk;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -95,6 +96,8 @@ const LEDGER: &str = "/ledger";
 /// A ledger on a simulated disk of its own.
 fn ledger() -> (Ledger, Arc<SimDisk>) {
     let disk = Arc::new(SimDisk::new());
+    // The operator's directory is there and durable before the ledger is.
+    disk.create_dir_all(Path::new(LEDGER)).and_then(|()| disk.sync_dir(Path::new("/"))).unwrap();
     let signing_key = sekisho_tlog::SigningKey::from_seed("test.example/ledger", &[3; 32]).unwrap();
     let options = Options {
         disk: Arc::clone(&disk) as Arc<dyn Disk>,

@@ -2,7 +2,7 @@
 
 use crate::activity::{Activity, End, Graceful, Protocol, Watched, drive};
 use crate::admission::{Admitted, Full};
-use crate::forwarded::ClientScheme;
+use crate::forwarded::{self, ClientScheme};
 use crate::head_gate::{HeadGate, HeadLimits};
 use crate::proxy_protocol::{self, ProxyProtocolError};
 use crate::server::Worker;
@@ -88,7 +88,10 @@ async fn accept(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, listener:
     // Without it small responses wait for the client's acknowledgement; nothing breaks where it is refused.
     let _refused = tcp.set_nodelay(true);
     let (tcp, client) = told_by_proxy(tcp, peer, &serving, listener).await?;
-    admitted.from_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
+    if !forwarded::is_trusted(&serving.config.trusted_peers, client.ip()) {
+        // A load balancer brings everybody's connections; its own address is no client's.
+        admitted.count_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
+    }
     let (stream, protocol) = secured(tcp, &serving, listener).await?;
     let connection = Accepted { client, stream, protocol, _admitted: admitted };
     Ok(match protocol {

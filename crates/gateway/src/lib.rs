@@ -33,6 +33,7 @@ mod upload;
 mod upstream;
 
 pub use download::{DownloadError, UpstreamBody};
+pub use route::fuzz_route;
 pub use upstream::TargetError;
 
 use crate::access_log::AccessLog;
@@ -129,8 +130,9 @@ impl Gateway {
     /// Reads what the configuration names, binds every address, and starts the workers. When it returns, clients
     /// can connect.
     pub fn start(config: Config, parts: Parts) -> Result<Gateway, Error> {
-        let serving = Serving::new(config.clone(), system_time(&*parts.clock))?;
-        let sockets = server::bind(&config)?;
+        let serving = Arc::new(Serving::new(config, system_time(&*parts.clock))?);
+        let config = &serving.config;
+        let sockets = server::bind(config)?;
         let admin = config.admin.map(server::bind_admin).transpose()?;
         let local = |socket: &std::net::TcpListener| socket.local_addr().map_err(Error::Runtime);
         let addresses = sockets[0].iter().map(local).collect::<Result<_, _>>()?;
@@ -149,7 +151,7 @@ impl Gateway {
             events: parts.events.clone(),
         });
         let shared = Arc::new(Shared {
-            serving: ArcSwap::from_pointee(serving),
+            serving: ArcSwap::new(Arc::clone(&serving)),
             parts,
             inspector,
             metrics: Arc::new(Metrics::new()),

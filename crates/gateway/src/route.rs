@@ -198,5 +198,31 @@ fn is_harmless(segment: &str) -> bool {
         && !bytes.windows(4).any(|window| window.iter().all(u8::is_ascii_digit))
 }
 
+/// Chooses routes for any bytes as a path: an accepted path means the same route in every reading.
+///
+/// # Panics
+/// When it does not.
+pub fn fuzz_route(data: &[u8]) {
+    let route = |prefix: &str| config::Route {
+        name: None,
+        host: None,
+        path_prefix: prefix.to_owned(),
+        upstream: 0,
+        inspect: true,
+        continuity: false,
+        compress: false,
+        websocket: false,
+    };
+    let table = RouteTable::new(vec![route("/"), route("/my"), route("/my/orders/"), route("/admin")]);
+    let path = String::from_utf8_lossy(data);
+    if let Choice::Route(index) = table.choose("a.example", &path) {
+        for reading in other_readings(&path) {
+            assert_eq!(table.lookup("a.example", &reading), Some(index), "`{path}` read as `{reading}`");
+        }
+    }
+    let shape = RouteShapes::default().name(&path);
+    assert!(shape.len() <= 33 && shape.starts_with('/'), "`{shape}` is no shape");
+}
+
 #[cfg(test)]
 mod tests;

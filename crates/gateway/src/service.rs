@@ -4,7 +4,7 @@
 
 use crate::account::Account;
 use crate::activity::Activity;
-use crate::config::Route;
+use crate::config::{Limits, Route};
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
@@ -134,7 +134,8 @@ impl Service {
         let wish = upgrade::wish(&mut request);
         let (mut head, body) = request.into_parts();
         let host = check_head(&head, current.serving.limits())?;
-        let route = choose_route(&current, &host, head.uri.path())?;
+        let route = choose_route(&current, host.as_ref(), head.uri.path())?;
+        let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
         let origin = self.origin(&current, &host, &head);
         let exchange = self.exchange(&current, route, &origin, &head, account);
         let inspection =
@@ -247,7 +248,7 @@ fn failed(upload: &Upload, refusal: Refusal) -> Refusal {
 }
 
 /// The request's host, when its head is acceptable at all.
-fn check_head(head: &request::Parts, limits: &crate::config::Limits) -> Result<Authority, Refusal> {
+fn check_head(head: &request::Parts, limits: &Limits) -> Result<Option<Authority>, Refusal> {
     if head.method == Method::CONNECT {
         return Err(Refusal::Method);
     }
@@ -262,8 +263,9 @@ fn check_head(head: &request::Parts, limits: &crate::config::Limits) -> Result<A
 }
 
 /// The authority that the request is for: an absolute target's before the `Host` field (RFC 9112, 3.2.2), which
-/// must then say the same in HTTP/2. Exactly one valid `Host` is wanted in HTTP/1.1.
-fn host(head: &request::Parts) -> Result<Authority, Refusal> {
+/// must then say the same in HTTP/2. Exactly one valid `Host` is wanted in HTTP/1.1; HTTP/1.0 may go without, as
+/// health checks do, and then means the upstream's own.
+fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
     let mut fields = head.headers.get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (None, _) => None,
@@ -275,17 +277,18 @@ fn host(head: &request::Parts) -> Result<Authority, Refusal> {
         (Some(_), None) if head.version == Version::HTTP_11 => return Err(Refusal::Host),
         (Some(target), _) => target,
         (None, Some(field)) => field,
+        (None, None) if head.version == Version::HTTP_10 => return Ok(None),
         (None, None) => return Err(Refusal::Host),
     };
     match authority.as_str().contains('@') || authority.host().is_empty() {
         true => Err(Refusal::Host),
-        false => Ok(authority),
+        false => Ok(Some(authority)),
     }
 }
 
-fn choose_route<'c>(current: &'c Current, host: &Authority, path: &str) -> Result<&'c Route, Refusal> {
+fn choose_route<'c>(current: &'c Current, host: Option<&Authority>, path: &str) -> Result<&'c Route, Refusal> {
     let routes = &current.serving.routes;
-    match routes.choose(host.host(), path) {
+    match routes.choose(host.map_or("", Authority::host), path) {
         Choice::Route(index) => Ok(routes.route(index)),
         Choice::NoRoute => Err(Refusal::NoRoute),
         Choice::Ambiguous => Err(Refusal::Path),

@@ -27,6 +27,8 @@ use tokio_rustls::TlsConnector;
 
 /// An idle connection older than this is closed instead of used: most servers close theirs after 60 s or more.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(50);
+/// Turns of the other tasks that a request waits for a pooled connection; beyond, the connection is closed.
+const READY_TURNS_MAX: usize = 3;
 /// Header fields of a response head; beyond, 502.
 const RESPONSE_HEADERS_MAX: usize = 256;
 /// hyper refuses smaller buffers.
@@ -140,6 +142,18 @@ impl Connection {
         self.has_answered.load(Ordering::Relaxed)
     }
 
+    /// Between the end of a body and the connection's next turn there is a moment in which it is not ready. One that
+    /// stays so still has bytes of the last request to send, and is not used again.
+    async fn becomes_ready(&self) -> bool {
+        for _ in 0..READY_TURNS_MAX {
+            if self.sender.is_ready() || self.sender.is_closed() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.sender.is_ready()
+    }
+
     /// A request is about to be sent.
     pub(crate) fn expect_answer(&self) {
         self.has_answered.store(false, Ordering::Relaxed);
@@ -161,9 +175,8 @@ impl Pool {
 
     /// The connection that was used last, if it still lives; else a new one.
     pub(crate) async fn connection(&self, connect_max: Duration) -> Result<Connection, ConnectError> {
-        while let Some(mut connection) = self.take() {
-            // Between the end of a body and the connection's next turn there is a moment in which it is not ready.
-            if std::future::poll_fn(|cx| connection.sender.poll_ready(cx)).await.is_ok() {
+        while let Some(connection) = self.take() {
+            if connection.becomes_ready().await {
                 return Ok(connection);
             }
         }

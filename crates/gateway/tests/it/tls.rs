@@ -2,7 +2,7 @@
 
 use crate::harness::{PATIENCE, Site, Then, connect, ok, start};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
@@ -67,7 +67,7 @@ fn on_a_runtime<T>(task: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("in time") })
 }
 
-async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Empty<Bytes>> {
+async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full<Bytes>> {
     let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let tls = certificate.connector(b"h2").connect(name, tcp).await.unwrap();
@@ -77,8 +77,8 @@ async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Empt
     sender
 }
 
-fn request(target: &str) -> http::Request<Empty<Bytes>> {
-    http::Request::get(format!("https://localhost{target}")).body(Empty::new()).unwrap()
+fn request(target: &str) -> http::Request<Full<Bytes>> {
+    http::Request::get(format!("https://localhost{target}")).body(Full::default()).unwrap()
 }
 
 #[test]
@@ -99,6 +99,32 @@ fn many_http2_streams_share_one_connection() {
     assert_eq!(seen.len(), 30);
     assert_eq!(seen[0].header("host"), Some("localhost"));
     assert_eq!(seen[0].header("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn http2_requests_have_the_same_limits() {
+    let site = Site::new(|request, wire| ok(wire, request.text()));
+    let certificate = Certificate::new();
+    let gateway = start(&site, |config| {
+        certificate.serve(config);
+        config.limits.request_body_bytes_max = 5;
+        config.limits.request_headers_max = 3;
+    });
+    on_a_runtime(async {
+        let mut sender = http2(&gateway, &certificate).await;
+        for (body, status) in [("12345", 200), ("123456", 413)] {
+            let request = http::Request::post("https://localhost/").body(Full::from(body)).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), status);
+        }
+        for (fields, status) in [(3, 200), (4, 431)] {
+            let mut request = request("/");
+            for n in 0..fields {
+                let name: http::HeaderName = format!("x-{n}").parse().unwrap();
+                request.headers_mut().insert(name, http::HeaderValue::from_static("1"));
+            }
+            assert_eq!(sender.send_request(request).await.unwrap().status(), status, "{fields} fields");
+        }
+    });
 }
 
 #[test]
@@ -160,6 +186,24 @@ fn shutdown_lets_an_http2_stream_end() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
         assert!(sender.send_request(request("/later")).await.is_err(), "no request after the GOAWAY");
         tokio::task::spawn_blocking(move || stopping.join().unwrap()).await.unwrap();
+    });
+}
+
+#[test]
+fn an_idle_http2_connection_is_told_to_go() {
+    let site = Site::saying("ok");
+    let certificate = Certificate::new();
+    let gateway = start(&site, |config| {
+        certificate.serve(config);
+        config.deadlines.keep_alive_idle = std::time::Duration::from_millis(50);
+    });
+    on_a_runtime(async {
+        let mut sender = http2(&gateway, &certificate).await;
+        let response = sender.send_request(request("/")).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        while !sender.is_closed() {
+            tokio::task::yield_now().await;
+        }
     });
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 #[test]
 fn led_1_with_the_ledger_itself_on_a_hung_disk() {
     let disk = SimDisk::new();
-    let key = SigningKey::parse(&sekisho_ledger::generate_signing_key("ledger.example").expect("a key")).expect("a key");
+    let key = SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name");
     let options = Options {
         disk: Arc::new(disk.clone()),
         wal_file_bytes: 64 * 1024,

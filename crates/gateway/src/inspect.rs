@@ -191,6 +191,13 @@ impl Inspector {
         &self.shared.counters
     }
 
+    /// Body bytes held now, of `held_bytes_max`.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let held = &self.shared.held;
+        (held.bytes_max as usize).saturating_sub(held.semaphore.available_permits())
+    }
+
     /// Numbers the request and notes what it contains.
     ///
     /// # Errors

@@ -139,28 +139,35 @@ pub(crate) async fn drive(
         }
     });
     let mut stopped = false;
+    // Once an idle HTTP/2 connection was sent a GOAWAY: when it is dropped all the same.
+    let mut goodbye = None;
     poll_fn(|cx| {
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
             stopped = true;
             connection.as_mut().finish_requests();
         }
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(End::Closed(result));
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Closed(result));
+            }
+            ready!(poll_deadline(timer.as_mut(), || goodbye.or_else(|| activity.deadline(deadlines)), cx));
+            if goodbye.is_some() || activity.protocol == Protocol::Http1 {
+                return Poll::Ready(End::Expired);
+            }
+            goodbye = Some(Instant::now() + GOODBYE_MAX);
+            connection.as_mut().finish_requests();
         }
-        poll_deadline(timer.as_mut(), activity, deadlines, cx).map(|()| End::Expired)
     })
     .await
 }
 
+/// How long an idle HTTP/2 connection has to take its GOAWAY and close.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
 /// Ready when the connection's deadline has passed. The timer may be armed too early, never too late.
-fn poll_deadline(
-    mut timer: Pin<&mut Sleep>,
-    activity: &Activity,
-    deadlines: &Deadlines,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
+fn poll_deadline(mut timer: Pin<&mut Sleep>, deadline: impl Fn() -> Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
     loop {
-        let deadline = activity.deadline(deadlines);
+        let deadline = deadline();
         if let Some(deadline) = deadline
             && deadline < timer.deadline().into_std()
         {
@@ -171,13 +178,13 @@ fn poll_deadline(
         match deadline {
             Some(deadline) if deadline <= now => return Poll::Ready(()),
             Some(deadline) => timer.as_mut().reset(deadline.into()),
-            None => timer.as_mut().reset((now + deadlines.keep_alive_idle.max(IDLE_CHECK_MIN)).into()),
+            None => timer.as_mut().reset((now + UNWATCHED_MAX).into()),
         }
     }
 }
 
-/// While requests are in service the timer only looks again, at most this often.
-const IDLE_CHECK_MIN: Duration = Duration::from_millis(100);
+/// Where no deadline applies, one is looked for again after this long: streams end outside the connection's own task.
+const UNWATCHED_MAX: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// A client's stream that reports stalled writes.

@@ -70,7 +70,7 @@ pub(crate) struct Admitted {
 
 impl Admitted {
     /// Counts the connection for its client's network too, once the address is known.
-    pub(crate) fn from_client(&mut self, client: IpAddr, per_network_max: usize) -> Result<(), Full> {
+    pub(crate) fn count_client(&mut self, client: IpAddr, per_network_max: usize) -> Result<(), Full> {
         let network = Network::of(client);
         let mut by_network = self.admission.by_network.lock().unwrap_or_else(PoisonError::into_inner);
         let open = by_network.entry(network).or_insert(0);
@@ -106,12 +106,15 @@ mod tests {
         let admission = Arc::new(Admission::default());
         let neighbour: IpAddr = "192.0.2.77".parse().unwrap();
         let mut first = admission.admit(9).unwrap();
-        first.from_client("192.0.2.1".parse().unwrap(), 1).unwrap();
-        assert_eq!(admission.admit(9).unwrap().from_client(neighbour, 1), Err(Full::Network));
-        assert_eq!(admission.admit(9).unwrap().from_client("198.51.100.1".parse().unwrap(), 1), Ok(()));
-        assert_eq!(admission.admit(9).unwrap().from_client("::ffff:192.0.2.5".parse().unwrap(), 1), Err(Full::Network));
+        first.count_client("192.0.2.1".parse().unwrap(), 1).unwrap();
+        assert_eq!(admission.admit(9).unwrap().count_client(neighbour, 1), Err(Full::Network));
+        assert_eq!(admission.admit(9).unwrap().count_client("198.51.100.1".parse().unwrap(), 1), Ok(()));
+        assert_eq!(
+            admission.admit(9).unwrap().count_client("::ffff:192.0.2.5".parse().unwrap(), 1),
+            Err(Full::Network)
+        );
         drop(first);
-        assert_eq!(admission.admit(9).unwrap().from_client(neighbour, 1), Ok(()));
+        assert_eq!(admission.admit(9).unwrap().count_client(neighbour, 1), Ok(()));
         assert!(admission.by_network.lock().unwrap().is_empty(), "no entry outlives its connections");
     }
 

@@ -2,6 +2,7 @@
 
 use crate::activity::{Activity, End, Graceful, Protocol, Watched, drive};
 use crate::admission::{Admitted, Full};
+use crate::forwarded::{self, ClientScheme};
 use crate::head_gate::{HeadGate, HeadLimits};
 use crate::proxy_protocol::{self, ProxyProtocolError};
 use crate::server::Worker;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 /// hyper refuses smaller buffers.
 const HEAD_BUFFER_BYTES_MIN: usize = 8192;
@@ -71,7 +73,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr, 
         }
         Ok(End::Expired) => metrics.ended("expired"),
         Err(rejected) => {
-            tracing::debug!(?rejected, "client connection rejected");
+            if let Rejected::Proxy(err) = &rejected {
+                tracing::debug!(error = err as &dyn std::error::Error, "no good PROXY header");
+            }
             metrics.ended(rejected.name());
         }
     }
@@ -84,9 +88,12 @@ async fn accept(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, listener:
     // Without it small responses wait for the client's acknowledgement; nothing breaks where it is refused.
     let _refused = tcp.set_nodelay(true);
     let (tcp, client) = told_by_proxy(tcp, peer, &serving, listener).await?;
-    admitted.from_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
+    if !forwarded::is_trusted(&serving.config.trusted_peers, client.ip()) {
+        // A load balancer brings everybody's connections; its own address is no client's.
+        admitted.count_client(client.ip(), limits.connections_per_prefix_max).map_err(Rejected::Full)?;
+    }
     let (stream, protocol) = secured(tcp, &serving, listener).await?;
-    let connection = Accepted { peer, client, stream, protocol, _admitted: admitted };
+    let connection = Accepted { client, stream, protocol, _admitted: admitted };
     Ok(match protocol {
         Protocol::Http1 => connection.serve_http1(worker, &serving).await,
         Protocol::Http2 => connection.serve_http2(worker, &serving).await,
@@ -110,10 +117,10 @@ async fn told_by_proxy(
 
 /// The stream after its TLS handshake, and the protocol that was agreed on in it.
 async fn secured(tcp: TcpStream, serving: &Serving, listener: usize) -> Result<(Stream, Protocol), Rejected> {
-    let Some(acceptor) = &serving.tls[listener] else {
+    let Some(tls) = &serving.tls[listener] else {
         return Ok((Stream::Plain(tcp), Protocol::Http1));
     };
-    let handshake = tokio::time::timeout(serving.deadlines().handshake, acceptor.accept(tcp));
+    let handshake = tokio::time::timeout(serving.deadlines().handshake, TlsAcceptor::from(tls.config()).accept(tcp));
     let tls = handshake.await.map_err(|_late| Rejected::TlsLate)?.map_err(|err| {
         tracing::debug!(error = %err, "TLS handshake failed");
         Rejected::Tls
@@ -127,7 +134,6 @@ async fn secured(tcp: TcpStream, serving: &Serving, listener: usize) -> Result<(
 
 /// A connection that may send requests.
 struct Accepted {
-    peer: SocketAddr,
     client: SocketAddr,
     stream: Stream,
     protocol: Protocol,
@@ -136,7 +142,12 @@ struct Accepted {
 
 impl Accepted {
     fn service(&self, worker: &Rc<Worker>) -> Rc<Service> {
-        Rc::new(Service { worker: Rc::clone(worker), client: self.client, activity: Activity::new(self.protocol) })
+        let scheme = match self.stream {
+            Stream::Plain(_) => ClientScheme::Http,
+            Stream::Tls(_) => ClientScheme::Https,
+        };
+        let activity = Activity::new(self.protocol);
+        Rc::new(Service { worker: Rc::clone(worker), client: self.client, scheme, activity })
     }
 
     async fn serve_http1(self, worker: &Rc<Worker>, serving: &Serving) -> End {

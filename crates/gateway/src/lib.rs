@@ -27,16 +27,18 @@ mod service;
 mod serving;
 mod session;
 mod stream;
+pub mod tls;
 mod upgrade;
 mod upload;
 mod upstream;
 
 pub use download::{DownloadError, UpstreamBody};
+pub use route::fuzz_route;
 pub use upstream::TargetError;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, InspectorParts, LiveEventSender};
 use crate::metrics::Metrics;
 use crate::server::Shared;
 use crate::serving::Serving;
@@ -48,6 +50,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// What the gateway works with besides its configuration.
@@ -60,6 +63,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The key of sessions and client addresses.
     pub key: Arc<HashKey>,
+    /// Where a terminal listens; see [`inspect::live_events`]. Events that do not fit are dropped and counted.
+    pub events: Option<LiveEventSender>,
 }
 
 /// Why the gateway could not start or reload.
@@ -92,6 +97,15 @@ pub enum Error {
         #[source]
         err: TargetError,
     },
+    /// A listener's certificate or key cannot be used.
+    #[error("cannot set up TLS for {address}")]
+    Tls {
+        /// The listener.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        err: tls::TlsError,
+    },
     /// A thread or runtime cannot be made.
     #[error("cannot start a worker")]
     Runtime(#[source] io::Error),
@@ -116,8 +130,9 @@ impl Gateway {
     /// Reads what the configuration names, binds every address, and starts the workers. When it returns, clients
     /// can connect.
     pub fn start(config: Config, parts: Parts) -> Result<Gateway, Error> {
-        let serving = Serving::new(config.clone())?;
-        let sockets = server::bind(&config)?;
+        let serving = Arc::new(Serving::new(config, system_time(&*parts.clock))?);
+        let config = &serving.config;
+        let sockets = server::bind(config)?;
         let admin = config.admin.map(server::bind_admin).transpose()?;
         let local = |socket: &std::net::TcpListener| socket.local_addr().map_err(Error::Runtime);
         let addresses = sockets[0].iter().map(local).collect::<Result<_, _>>()?;
@@ -126,12 +141,20 @@ impl Gateway {
             true => Some(AccessLog::start(io::stdout()).map_err(Error::Runtime)?),
             false => None,
         };
-        let inspector = Inspector::new(parts.ledger.clone(), Arc::clone(&parts.index), Arc::clone(&parts.clock));
+        let inspector = Inspector::new(InspectorParts {
+            ledger: parts.ledger.clone(),
+            index: Arc::clone(&parts.index),
+            clock: Arc::clone(&parts.clock),
+            key: Arc::clone(&parts.key),
+            limits: config.limits,
+            deadlines: config.deadlines,
+            events: parts.events.clone(),
+        });
         let shared = Arc::new(Shared {
-            serving: ArcSwap::from_pointee(serving),
+            serving: ArcSwap::new(Arc::clone(&serving)),
             parts,
             inspector,
-            metrics: Metrics::new(),
+            metrics: Arc::new(Metrics::new()),
             refusals: Arc::default(),
             admission: Arc::default(),
             shapes: route::RouteShapes::default(),
@@ -171,7 +194,9 @@ impl Gateway {
         if let Some(what) = self.shared.serving.load().needs_restart(&config) {
             return Err(Error::NeedsRestart { what });
         }
-        self.shared.serving.store(Arc::new(Serving::new(config)?));
+        let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
+        self.shared.inspector.reload(*serving.limits(), *serving.deadlines());
+        self.shared.serving.store(Arc::new(serving));
         Ok(())
     }
 
@@ -192,4 +217,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// The clock's time as certificates count it.
+pub(crate) fn system_time(clock: &dyn Clock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(clock.now().0).unwrap_or(0))
 }

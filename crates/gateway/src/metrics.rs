@@ -2,6 +2,7 @@
 //! Labels are bounded: configured routes, status classes and closed sets of reasons; never a path or an address.
 
 use crate::access_log::Entry;
+use crate::inspect::{REASONS, reason_name};
 use crate::server::Shared;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -112,6 +113,56 @@ impl Live {
         }
     }
 
+    /// Seconds until each listener's certificate expires; negative once it has.
+    fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let now = crate::system_time(&*self.shared.parts.clock);
+        let serving = self.shared.serving.load();
+        let listeners = serving.config.listeners.iter().zip(&serving.tls);
+        let mut certificates = encoder.encode_descriptor(
+            "certificate_expires_seconds",
+            "Seconds until a listener's certificate expires",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (listener, tls) in listeners.filter_map(|(listener, tls)| Some((listener, tls.as_ref()?))) {
+            let left_s = match tls.not_after().duration_since(now) {
+                Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                Err(over) => -i64::try_from(over.duration().as_secs()).unwrap_or(i64::MAX),
+            };
+            let labels = [("listener", listener.address.to_string())];
+            ConstGauge::new(left_s).encode(certificates.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// What the inspection counts.
+    fn inspection(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let counters = self.shared.inspector.counters();
+        let counted = [
+            ("responses_inspected", "Responses wholly inspected", &counters.inspected),
+            ("responses_without_body", "Responses without a body", &counters.without_body),
+            ("responses_refused", "Requests and responses refused by the inspection", &counters.refused),
+            ("responses_broken_off", "Responses that the upstream broke off", &counters.upstream_failed),
+            ("responses_abandoned", "Responses whose client went away", &counters.client_gone),
+            ("bytes_scanned", "Body bytes scanned", &counters.bytes_scanned),
+            ("exposures_recorded", "Parts of responses that held data of subjects", &counters.exposed),
+            ("ledger_waits", "Parts that waited for the ledger", &counters.waits),
+            ("ledger_waits_saved", "Parts whose findings were durable already", &counters.waits_saved),
+            ("ledger_records_lost", "Records that could not be appended", &counters.records_lost),
+            ("suspects", "Sessions that cannot be bounded by their responses", &counters.suspects),
+        ];
+        for (name, help, counter) in counted {
+            count(encoder, name, help, counter.value())?;
+        }
+        let help = "Responses not inspectable, by reason";
+        let mut by_reason = encoder.encode_descriptor("responses_not_inspectable", help, None, MetricType::Counter)?;
+        for reason in REASONS {
+            let labels = Reason { reason: reason_name(reason) };
+            ConstCounter::new(counters.not_inspectable(reason)).encode(by_reason.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn registers_age_s(&self) -> Option<i64> {
         let now = self.shared.parts.clock.now();
         let index = self.shared.parts.index.load();
@@ -134,17 +185,22 @@ impl Collector for Live {
         if let Some(age_s) = self.registers_age_s() {
             gauge(&mut encoder, "registers_age_seconds", "Age of the oldest register's index", age_s)?;
         }
+        self.certificates(&mut encoder)?;
         let dropped = self.shared.log.as_ref().map_or(0, crate::access_log::AccessLog::dropped);
-        let descriptor =
-            encoder.encode_descriptor("access_log_dropped", "Log lines not written", None, MetricType::Counter)?;
-        ConstCounter::new(dropped).encode(descriptor)?;
+        count(&mut encoder, "access_log_dropped", "Log lines not written", dropped)?;
+        let dropped = self.shared.parts.events.as_ref().map_or(0, crate::inspect::LiveEventSender::dropped);
+        count(&mut encoder, "live_events_dropped", "Live events that did not fit", dropped)?;
         let mut refusals =
             encoder.encode_descriptor("heads_refused", "Request heads refused by reason", None, MetricType::Counter)?;
         for (reason, count) in self.shared.refusals.iter() {
             ConstCounter::new(count).encode(refusals.encode_family(&Reason { reason: reason.name() })?)?;
         }
-        Ok(())
+        self.inspection(&mut encoder)
     }
+}
+
+fn count(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {

@@ -52,11 +52,6 @@ impl RouteTable {
         &self.routes[index]
     }
 
-    /// All routes, in the order of the configuration.
-    pub(crate) fn routes(&self) -> &[config::Route] {
-        &self.routes
-    }
-
     /// The route of a request; `host` without port.
     pub(crate) fn choose(&self, host: &str, path: &str) -> Choice {
         let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -201,6 +196,32 @@ fn is_harmless(segment: &str) -> bool {
         && bytes.first().is_some_and(u8::is_ascii_lowercase)
         && bytes.iter().all(allowed)
         && !bytes.windows(4).any(|window| window.iter().all(u8::is_ascii_digit))
+}
+
+/// Chooses routes for any bytes as a path: an accepted path means the same route in every reading.
+///
+/// # Panics
+/// When it does not.
+pub fn fuzz_route(data: &[u8]) {
+    let route = |prefix: &str| config::Route {
+        name: None,
+        host: None,
+        path_prefix: prefix.to_owned(),
+        upstream: 0,
+        inspect: true,
+        continuity: false,
+        compress: false,
+        websocket: false,
+    };
+    let table = RouteTable::new(vec![route("/"), route("/my"), route("/my/orders/"), route("/admin")]);
+    let path = String::from_utf8_lossy(data);
+    if let Choice::Route(index) = table.choose("a.example", &path) {
+        for reading in other_readings(&path) {
+            assert_eq!(table.lookup("a.example", &reading), Some(index), "`{path}` read as `{reading}`");
+        }
+    }
+    let shape = RouteShapes::default().name(&path);
+    assert!(shape.len() <= 33 && shape.starts_with('/'), "`{shape}` is no shape");
 }
 
 #[cfg(test)]

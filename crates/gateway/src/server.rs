@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) serving: ArcSwap<Serving>,
     pub(crate) parts: Parts,
     pub(crate) inspector: Inspector,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) refusals: Arc<RefusalCounts>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) shapes: RouteShapes,
@@ -56,12 +56,14 @@ pub(crate) struct Worker {
 pub(crate) struct Current {
     pub(crate) serving: Arc<Serving>,
     pub(crate) pools: Vec<Rc<Pool>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Current {
-    fn new(serving: Arc<Serving>) -> Rc<Current> {
-        let pools = serving.targets.iter().map(|target| Pool::new(Arc::clone(target))).collect();
-        Rc::new(Current { serving, pools })
+    fn new(serving: Arc<Serving>, metrics: &Arc<Metrics>) -> Rc<Current> {
+        let pool = |target| Pool::new(Arc::clone(target), Arc::clone(metrics));
+        let pools = serving.targets.iter().map(pool).collect();
+        Rc::new(Current { serving, pools, metrics: Arc::clone(metrics) })
     }
 }
 
@@ -71,7 +73,7 @@ impl Worker {
         let serving = self.shared.serving.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&serving, &current.serving) {
-            *current = Current::new(Arc::clone(&serving));
+            *current = Current::new(Arc::clone(&serving), &self.shared.metrics);
         }
         Rc::clone(&current)
     }
@@ -169,7 +171,7 @@ pub(crate) fn spawn(
 }
 
 async fn run(shared: Arc<Shared>, sockets: Vec<TcpListener>, stop: watch::Receiver<bool>) {
-    let current = RefCell::new(Current::new(shared.serving.load_full()));
+    let current = RefCell::new(Current::new(shared.serving.load_full(), &shared.metrics));
     let worker = Rc::new(Worker { shared, stop: stop.clone(), current, open: Cell::new(0), all_closed: Notify::new() });
     let accepting: Vec<_> = sockets
         .into_iter()

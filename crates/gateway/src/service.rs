@@ -4,11 +4,12 @@
 
 use crate::account::Account;
 use crate::activity::Activity;
-use crate::config::Route;
+use crate::config::{Limits, Route};
 use crate::download::UpstreamBody;
+use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
 use crate::inspect::{Exchange, RoutePolicy};
-use crate::reply::{self, Compression, Reply};
+use crate::reply::{self, Compression, Inspected, Reply};
 use crate::route::Choice;
 use crate::server::{Current, Worker};
 use crate::session;
@@ -30,7 +31,9 @@ use tokio::time::sleep;
 /// Serves the requests of one client connection.
 pub(crate) struct Service {
     pub(crate) worker: Rc<Worker>,
+    /// The connection's other end, after a PROXY header.
     pub(crate) client: SocketAddr,
+    pub(crate) scheme: ClientScheme,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -126,13 +129,15 @@ impl Service {
         &self,
         mut request: Request<Incoming>,
         account: &mut Account,
-    ) -> Result<(Response<UpstreamBody>, Compression), Refusal> {
+    ) -> Result<(Response<Inspected>, Compression), Refusal> {
         let current = self.worker.current();
         let wish = upgrade::wish(&mut request);
         let (mut head, body) = request.into_parts();
         let host = check_head(&head, current.serving.limits())?;
-        let route = choose_route(&current, &host, head.uri.path())?;
-        let exchange = self.exchange(&current, route, &head, account);
+        let route = choose_route(&current, host.as_ref(), head.uri.path())?;
+        let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
+        let origin = self.origin(&current, &host, &head);
+        let exchange = self.exchange(&current, route, &origin, &head, account);
         let inspection =
             self.worker.shared.inspector.begin(&head, exchange).map_err(|_refused| Refusal::LedgerUnavailable)?;
 
@@ -142,6 +147,7 @@ impl Service {
         let compression = Compression::wanted(route, &head);
         let wish = wish.filter(|_| route.websocket);
         rewrite_head(&mut head, &host, route, &body);
+        forwarded::set_upstream_headers(&mut head.headers, &origin);
         if wish.is_some() {
             upgrade::ask(&mut head.headers);
         }
@@ -165,7 +171,7 @@ impl Service {
         wish: Option<upgrade::Wish>,
         mut response: Response<Incoming>,
         upload: &Upload,
-    ) -> Result<Response<UpstreamBody>, Refusal> {
+    ) -> Result<Response<Inspected>, Refusal> {
         let upstream = hyper::upgrade::on(&mut response);
         let (mut head, body) = response.into_parts();
         let (Some(wish), Some(handshake)) = (wish, upgrade::switch(&head)) else {
@@ -174,11 +180,7 @@ impl Service {
         head.headers = handshake;
         head.version = Version::HTTP_11;
         let response = Response::from_parts(head, UpstreamBody::switched(body));
-        let inspection = upload.inspection.take();
-        let response = match inspection {
-            Some(inspection) => inspection.response(response).await,
-            None => response,
-        };
+        let response = upload.finish_inspection().response(response).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.activity.upgraded();
             upgrade::join(&self.worker, wish, upstream);
@@ -186,10 +188,23 @@ impl Service {
         Ok(response)
     }
 
+    /// Where the request came from, as far as its peers are trusted.
+    fn origin(&self, current: &Current, host: &Authority, head: &request::Parts) -> Origin {
+        let arrival = Arrival { peer: self.client.ip(), scheme: self.scheme, host: Some(host.as_str()) };
+        forwarded::origin(arrival, &current.serving.config.trusted_peers, &head.headers)
+    }
+
     /// What the inspection and the account are told of the request.
-    fn exchange(&self, current: &Current, route: &Route, head: &request::Parts, account: &mut Account) -> Exchange {
+    fn exchange(
+        &self,
+        current: &Current,
+        route: &Route,
+        origin: &Origin,
+        head: &request::Parts,
+        account: &mut Account,
+    ) -> Exchange {
         let shared = &self.worker.shared;
-        let client = self.client.ip();
+        let client = origin.client();
         let name = route.name.clone().unwrap_or_else(|| shared.shapes.name(head.uri.path()));
         let class = route.name.as_deref().unwrap_or(&route.path_prefix);
         account.routed(&name, class, shared.parts.key.client(client));
@@ -214,31 +229,26 @@ impl Service {
         connection: Connection,
         pool: Rc<Pool>,
         upload: Rc<Upload>,
-    ) -> Response<UpstreamBody> {
-        let inspection = upload.inspection.take();
+    ) -> Response<Inspected> {
+        let inspection = upload.finish_inspection();
         let idle_max = current.serving.deadlines().response_body_idle;
         let (mut head, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         let body = UpstreamBody::new(body, connection, pool, upload, idle_max);
         let response = Response::from_parts(head, body);
-        match inspection {
-            Some(inspection) => inspection.response(response).await,
-            None => response,
-        }
+        inspection.response(response).await
     }
 }
 
 /// Notes that the upstream gave no response.
 fn failed(upload: &Upload, refusal: Refusal) -> Refusal {
-    if let Some(inspection) = upload.inspection.take() {
-        inspection.failed(refusal.status());
-    }
+    upload.finish_inspection().failed(refusal.status());
     refusal
 }
 
 /// The request's host, when its head is acceptable at all.
-fn check_head(head: &request::Parts, limits: &crate::config::Limits) -> Result<Authority, Refusal> {
+fn check_head(head: &request::Parts, limits: &Limits) -> Result<Option<Authority>, Refusal> {
     if head.method == Method::CONNECT {
         return Err(Refusal::Method);
     }
@@ -253,8 +263,9 @@ fn check_head(head: &request::Parts, limits: &crate::config::Limits) -> Result<A
 }
 
 /// The authority that the request is for: an absolute target's before the `Host` field (RFC 9112, 3.2.2), which
-/// must then say the same in HTTP/2. Exactly one valid `Host` is wanted in HTTP/1.1.
-fn host(head: &request::Parts) -> Result<Authority, Refusal> {
+/// must then say the same in HTTP/2. Exactly one valid `Host` is wanted in HTTP/1.1; HTTP/1.0 may go without, as
+/// health checks do, and then means the upstream's own.
+fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
     let mut fields = head.headers.get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (None, _) => None,
@@ -266,17 +277,18 @@ fn host(head: &request::Parts) -> Result<Authority, Refusal> {
         (Some(_), None) if head.version == Version::HTTP_11 => return Err(Refusal::Host),
         (Some(target), _) => target,
         (None, Some(field)) => field,
+        (None, None) if head.version == Version::HTTP_10 => return Ok(None),
         (None, None) => return Err(Refusal::Host),
     };
     match authority.as_str().contains('@') || authority.host().is_empty() {
         true => Err(Refusal::Host),
-        false => Ok(authority),
+        false => Ok(Some(authority)),
     }
 }
 
-fn choose_route<'c>(current: &'c Current, host: &Authority, path: &str) -> Result<&'c Route, Refusal> {
+fn choose_route<'c>(current: &'c Current, host: Option<&Authority>, path: &str) -> Result<&'c Route, Refusal> {
     let routes = &current.serving.routes;
-    match routes.choose(host.host(), path) {
+    match routes.choose(host.map_or("", Authority::host), path) {
         Choice::Route(index) => Ok(routes.route(index)),
         Choice::NoRoute => Err(Refusal::NoRoute),
         Choice::Ambiguous => Err(Refusal::Path),
@@ -324,6 +336,7 @@ async fn send(
         },
         Err(SendError::Unsent(_) | SendError::Failed) => return Err(Refusal::UpstreamFailed),
     };
+    current.metrics.upstream_retries.inc();
     let mut connection = pool.fresh(connect_max).await?;
     match exchange(current, &mut connection, unsent, upload).await {
         Ok(response) => Ok((response, connection)),

@@ -2,11 +2,12 @@
 //! Immutable; a reload makes a new one or fails as a whole.
 
 use crate::Error;
-use crate::config::{Config, Deadlines, Limits};
+use crate::config::{Config, Deadlines, Limits, Listener};
 use crate::route::RouteTable;
+use crate::tls::ServerTls;
 use crate::upstream::Target;
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
+use std::time::SystemTime;
 
 /// What the workers serve by.
 pub(crate) struct Serving {
@@ -14,12 +15,12 @@ pub(crate) struct Serving {
     pub(crate) routes: RouteTable,
     pub(crate) targets: Vec<Arc<Target>>,
     /// One for each listener; `None` is plain HTTP.
-    pub(crate) tls: Vec<Option<TlsAcceptor>>,
+    pub(crate) tls: Vec<Option<ServerTls>>,
 }
 
 impl Serving {
     /// Reads every file that the configuration names.
-    pub(crate) fn new(config: Config) -> Result<Serving, Error> {
+    pub(crate) fn new(config: Config, now: SystemTime) -> Result<Serving, Error> {
         if config.listeners.is_empty() {
             return Err(Error::NoListener);
         }
@@ -32,7 +33,11 @@ impl Serving {
                 .map_err(|err| Error::Upstream { name: upstream.name.clone(), err })
         };
         let targets = config.upstreams.iter().map(target).collect::<Result<_, _>>()?;
-        let tls = config.listeners.iter().map(|_| None).collect();
+        let tls = |listener: &Listener| {
+            let loaded = listener.tls.clone().map(|files| ServerTls::load(files, now)).transpose();
+            loaded.map_err(|err| Error::Tls { address: listener.address, err })
+        };
+        let tls = config.listeners.iter().map(tls).collect::<Result<_, _>>()?;
         Ok(Serving { tls, routes: RouteTable::new(config.routes.clone()), targets, config })
     }
 

@@ -18,7 +18,7 @@ use tokio::time::Sleep;
 /// What the request's service and its body share.
 pub(crate) struct Upload {
     /// Taken by the service once the response head is there; later parts are then not noted.
-    pub(crate) inspection: RefCell<Option<Inspection>>,
+    inspection: RefCell<Option<Inspection>>,
     failure: Cell<Option<UploadError>>,
     is_complete: Cell<bool>,
     last_progress: Cell<Instant>,
@@ -47,6 +47,11 @@ impl Upload {
             is_complete: Cell::new(false),
             last_progress: Cell::new(Instant::now()),
         })
+    }
+
+    /// The inspection, for the response that it is about. Called once, when that response is there.
+    pub(crate) fn finish_inspection(&self) -> Inspection {
+        self.inspection.take().expect("a request has one response")
     }
 
     /// Why the body ended early, if it did.

@@ -5,7 +5,9 @@
 //! client requests in service; `upstream_idle_max` bounds the idle ones, the oldest are closed beyond it.
 
 use crate::config;
+use crate::metrics::Metrics;
 use crate::stream::Stream;
+use crate::tls::{self, TlsError};
 use crate::upload::RequestBody;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -25,6 +27,8 @@ use tokio_rustls::TlsConnector;
 
 /// An idle connection older than this is closed instead of used: most servers close theirs after 60 s or more.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(50);
+/// Turns of the other tasks that a request waits for a pooled connection; beyond, the connection is closed.
+const READY_TURNS_MAX: usize = 3;
 /// Header fields of a response head; beyond, 502.
 const RESPONSE_HEADERS_MAX: usize = 256;
 /// hyper refuses smaller buffers.
@@ -47,24 +51,9 @@ pub enum TargetError {
     /// The host is no name that a certificate can hold.
     #[error("`{0}` is no host name or address")]
     Host(String),
-    /// The file of extra roots cannot be used.
-    #[error("cannot read roots from `{path}`")]
-    Roots {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        err: rustls_pki_types::pem::Error,
-    },
-    /// The file of extra roots holds a certificate that is no root.
-    #[error("`{path}` holds a certificate that cannot be a root")]
-    Root {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        err: tokio_rustls::rustls::Error,
-    },
+    /// Its TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Why no connection could be made.
@@ -87,7 +76,8 @@ impl Target {
             false => None,
             true => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| TargetError::Host(host.clone()))?;
-                Some((connector(upstream)?, name))
+                let config = tls::client_config(upstream.extra_roots.as_deref())?;
+                Some((TlsConnector::from(config), name))
             }
         };
         Ok(Target {
@@ -131,28 +121,6 @@ impl Target {
     }
 }
 
-fn connector(upstream: &config::Upstream) -> Result<TlsConnector, TargetError> {
-    use rustls_pki_types::CertificateDer;
-    use rustls_pki_types::pem::PemObject;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
-
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = &upstream.extra_roots {
-        let unreadable = |err| TargetError::Roots { path: path.clone(), err };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-            let certificate = certificate.map_err(unreadable)?;
-            roots.add(certificate).map_err(|err| TargetError::Root { path: path.clone(), err })?;
-        }
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 /// Whether a connection has carried a request before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Age {
@@ -174,6 +142,18 @@ impl Connection {
         self.has_answered.load(Ordering::Relaxed)
     }
 
+    /// Between the end of a body and the connection's next turn there is a moment in which it is not ready. One that
+    /// stays so still has bytes of the last request to send, and is not used again.
+    async fn becomes_ready(&self) -> bool {
+        for _ in 0..READY_TURNS_MAX {
+            if self.sender.is_ready() || self.sender.is_closed() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.sender.is_ready()
+    }
+
     /// A request is about to be sent.
     pub(crate) fn expect_answer(&self) {
         self.has_answered.store(false, Ordering::Relaxed);
@@ -182,21 +162,21 @@ impl Connection {
 
 /// The idle connections of one worker to one upstream.
 pub(crate) struct Pool {
-    pub(crate) target: Arc<Target>,
+    target: Arc<Target>,
+    metrics: Arc<Metrics>,
     /// Oldest first.
     idle: RefCell<VecDeque<Connection>>,
 }
 
 impl Pool {
-    pub(crate) fn new(target: Arc<Target>) -> Rc<Pool> {
-        Rc::new(Pool { target, idle: RefCell::default() })
+    pub(crate) fn new(target: Arc<Target>, metrics: Arc<Metrics>) -> Rc<Pool> {
+        Rc::new(Pool { target, metrics, idle: RefCell::default() })
     }
 
     /// The connection that was used last, if it still lives; else a new one.
     pub(crate) async fn connection(&self, connect_max: Duration) -> Result<Connection, ConnectError> {
-        while let Some(mut connection) = self.take() {
-            // Between the end of a body and the connection's next turn there is a moment in which it is not ready.
-            if std::future::poll_fn(|cx| connection.sender.poll_ready(cx)).await.is_ok() {
+        while let Some(connection) = self.take() {
+            if connection.becomes_ready().await {
                 return Ok(connection);
             }
         }
@@ -205,7 +185,14 @@ impl Pool {
 
     /// A new connection.
     pub(crate) async fn fresh(&self, connect_max: Duration) -> Result<Connection, ConnectError> {
-        self.target.connect(connect_max).await
+        self.metrics.upstream_connects.inc();
+        self.target.connect(connect_max).await.inspect_err(|err| {
+            tracing::warn!(
+                upstream = self.target.name,
+                error = err as &dyn std::error::Error,
+                "cannot reach an upstream"
+            );
+        })
     }
 
     fn take(&self) -> Option<Connection> {
@@ -232,12 +219,6 @@ impl Pool {
             idle.pop_front();
         }
         idle.push_back(Connection { idle_since: Instant::now(), ..connection });
-    }
-
-    /// Idle connections.
-    #[cfg(test)]
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.borrow().len()
     }
 }
 

@@ -221,8 +221,11 @@ impl SimDisk {
                 apply_name_change(&mut names, change);
             }
         }
-        let names: BTreeMap<PathBuf, Node> =
-            names.iter().filter(|(path, _)| is_rooted(&names, path)).map(|(path, node)| (path.clone(), *node)).collect();
+        let names: BTreeMap<PathBuf, Node> = names
+            .iter()
+            .filter(|(path, _)| is_rooted(&names, path))
+            .map(|(path, node)| (path.clone(), *node))
+            .collect();
         let inodes = state.inodes.iter().map(|inode| inode.after_crash(&mut random)).collect();
         SimDisk::with(State { names_durable: names.clone(), names, inodes, ..State::default() })
     }

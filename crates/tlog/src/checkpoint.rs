@@ -126,8 +126,8 @@ impl VerifyingKey {
     /// Reads a key's text.
     pub fn parse(text: &str) -> Result<VerifyingKey, Error> {
         let text = text.trim_end();
-        let verifier = StandardVerifier::new(text)
-            .map_err(|err| Error::Key { which: "verifier", reason: err.to_string() })?;
+        let verifier =
+            StandardVerifier::new(text).map_err(|err| Error::Key { which: "verifier", reason: err.to_string() })?;
         Ok(VerifyingKey { text: text.to_owned(), verifier })
     }
 

@@ -9,11 +9,7 @@ use tlog_tiles::{HashReader, Tile};
 const TILE_HEIGHT: u8 = 8;
 
 /// The proof that the entry `index` is in the log of `size` leaves.
-pub fn prove_inclusion(
-    index: u64,
-    size: u64,
-    read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-) -> Result<Vec<Hash>, Error> {
+pub fn prove_inclusion(index: u64, size: u64, read: &dyn Fn(&str) -> io::Result<Vec<u8>>) -> Result<Vec<Hash>, Error> {
     if index >= size {
         return Err(Error::Beyond { what: "entry", asked: index, size });
     }
@@ -48,13 +44,7 @@ pub fn prove_consistency(
 }
 
 /// Checks that the log of `size` leaves begins with that of `size_old`.
-pub fn verify_consistency(
-    proof: &[Hash],
-    size: u64,
-    root: Hash,
-    size_old: u64,
-    root_old: Hash,
-) -> Result<(), Error> {
+pub fn verify_consistency(proof: &[Hash], size: u64, root: Hash, size_old: u64, root_old: Hash) -> Result<(), Error> {
     let failed = Error::Proof { which: "consistency" };
     let holds = if size_old == 0 {
         // The empty log is the beginning of every log, and has one root.

@@ -92,7 +92,8 @@ fn a_bundle_gives_its_entries_back_and_a_torn_one_an_error() {
 
 #[test]
 fn a_checkpoint_opens_with_its_key_only() {
-    let key = SigningKey::parse(&generate_signing_key("ledger.example/1", &[7; 32]).expect("a good name")).expect("parses");
+    let key =
+        SigningKey::parse(&generate_signing_key("ledger.example/1", &[7; 32]).expect("a good name")).expect("parses");
     let other = SigningKey::from_seed("ledger.example/1", &[8; 32]).expect("a good name");
     let checkpoint = Checkpoint { origin: "ledger.example/1".into(), size: 3, root: leaf_hash(b"x") };
     let note = checkpoint.sign(&key).expect("signs");

@@ -1,7 +1,7 @@
 //! A growing log: append entries, learn the root, and get the tiles that changed.
 //! In memory is the right edge only: at most 255 hashes a level and 255 entries.
 
-use crate::{ENTRY_BYTES_MAX, EMPTY_HASH, Error, HASH_SIZE, Hash, TILE_WIDTH, TilePath, leaf_hash};
+use crate::{EMPTY_HASH, ENTRY_BYTES_MAX, Error, HASH_SIZE, Hash, TILE_WIDTH, TilePath, leaf_hash};
 use std::collections::BTreeMap;
 use std::io;
 use tlog_tiles::{Tile, node_hash};

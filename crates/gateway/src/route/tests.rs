@@ -114,11 +114,11 @@ fn shapes_beyond_the_limit_share_one_name() {
 proptest! {
     #[test]
     fn no_reading_of_an_accepted_path_is_another_route(path in "/[a-z%2e5c./;\\\\]{0,12}(admin|my)?[./;%2f]{0,6}") {
-        let table = table();
-        if let Choice::Route(index) = table.choose("a.example", &path) {
-            for reading in other_readings(&path) {
-                prop_assert_eq!(table.choose("a.example", &dots_resolved(&reading)), Choice::Route(index));
-            }
-        }
+        fuzz_route(path.as_bytes());
+    }
+
+    #[test]
+    fn any_bytes_have_a_route_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fuzz_route(&bytes);
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn parts() -> Parts {
         ledger: Ledger::default(),
         clock: Arc::new(SystemClock::new()),
         key,
+        events: None,
     }
 }
 

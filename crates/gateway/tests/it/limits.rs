@@ -74,6 +74,20 @@ fn a_connection_beyond_the_limit_is_closed_and_room_is_made_again() {
 }
 
 #[test]
+fn a_trusted_load_balancer_is_not_counted_as_one_client() {
+    let site = echo_length();
+    let gateway = start(&site, |config| {
+        config.limits.connections_per_prefix_max = 1;
+        config.trusted_peers = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let mut wires: Vec<_> = (0..3).map(|_| connect(&gateway)).collect();
+    for wire in &mut wires {
+        wire.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+        assert_eq!(wire.response().status(), 200);
+    }
+}
+
+#[test]
 fn ambiguous_heads_never_reach_the_site() {
     let site = echo_length();
     let gateway = start(&site, |_| {});

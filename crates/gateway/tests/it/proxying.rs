@@ -76,6 +76,17 @@ fn an_absolute_target_names_the_host() {
 }
 
 #[test]
+fn http_1_0_may_name_no_host() {
+    let site = Site::saying("ok");
+    let gateway = start(&site, |_| {});
+    let mut wire = connect(&gateway);
+    wire.send("GET /health HTTP/1.0\r\n\r\n");
+    assert_eq!(wire.response().text(), "ok");
+    assert_eq!(site.seen()[0].header("host"), Some(site.address.to_string().as_str()));
+    assert!(wire.rest().is_empty());
+}
+
+#[test]
 fn a_body_reaches_the_site_by_length_and_by_chunks() {
     let site = Site::new(|request, wire| ok(wire, request.text()));
     let gateway = start(&site, |_| {});

@@ -82,6 +82,19 @@ async fn each_head_has_the_whole_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_that_begins_behind_another_has_the_whole_deadline() {
+    let mut server = Server::start(4096, Duration::ZERO);
+    let (start, rest) = GOOD.split_at(9);
+    send(&mut server, start).await;
+    tokio::time::sleep(seconds(4)).await;
+    send(&mut server, &format!("{rest}{start}")).await;
+    until(&mut server, "200 OK").await;
+    tokio::time::sleep(seconds(4)).await;
+    send(&mut server, rest).await;
+    until(&mut server, "200 OK").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_without_a_word() {
     let mut server = Server::start(4096, Duration::ZERO);
     let began = Instant::now();
@@ -153,10 +166,7 @@ async fn a_client_that_leaves_ends_the_service() {
 async fn a_client_that_sends_on_after_the_refusal_still_receives_it() {
     let mut server = Server::start(512, Duration::ZERO);
     let (mut read, mut write) = tokio::io::split(server.client);
-    let sender = tokio::spawn(async move {
-        let _refused = write.write_all(&[BAD.as_bytes(), &vec![b'x'; 100_000]].concat()).await;
-        write.shutdown().await
-    });
+    let sender = tokio::spawn(async move { write.write_all(&[BAD.as_bytes(), &vec![b'x'; 100_000]].concat()).await });
     let mut received = String::new();
     read.read_to_string(&mut received).await.expect("the pipe does not fail");
     assert!(received.starts_with("HTTP/1.1 400 Bad Request"), "{received}");

@@ -1,0 +1,1 @@
+//! `sekisho verify`: whether a ledger is whole, offline.

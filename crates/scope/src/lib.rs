@@ -5,6 +5,7 @@
 //! was in force when), [`table`] and [`rows`] (the answer for people and for the firm's own systems).
 
 mod answer;
+mod ask;
 mod gaps;
 mod persons;
 mod records;
@@ -20,6 +21,7 @@ pub use answer::{
     Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
     RegisterAnswer, time_text,
 };
+pub use ask::ask;
 pub use persons::Person;
 pub use records::answer_records;
 pub use tally::{Outcome, Tally};

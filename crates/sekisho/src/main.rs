@@ -8,6 +8,7 @@ mod config;
 mod files;
 mod keys;
 mod learn;
+mod live;
 mod logs;
 mod register_file;
 mod register_index;

@@ -6,7 +6,6 @@ mod observe;
 mod register;
 mod scope;
 mod serve;
-mod verify;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -27,7 +26,6 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Serve(serve::Arguments),
     Scope(scope::Arguments),
-    Verify(verify::Arguments),
     #[command(subcommand)]
     Register(register::Command),
 }
@@ -40,7 +38,6 @@ impl Command {
             Command::Check(arguments) => arguments.run(),
             Command::Serve(arguments) => arguments.run(),
             Command::Scope(arguments) => arguments.run(),
-            Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
         }
     }

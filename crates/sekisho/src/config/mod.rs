@@ -10,6 +10,7 @@ mod section;
 mod tests;
 mod units;
 
+pub(crate) use resolve::{default_workers, origin};
 use sekisho_edm::RegisterConfig;
 use sekisho_model::Diagnostic;
 use std::path::{Path, PathBuf};

@@ -1,1 +1,0 @@
-//! `sekisho verify`: whether a ledger is whole, offline.

@@ -241,3 +241,18 @@ fn a_generic_value_has_a_hash_unless_it_is_a_my_number() {
         .collect();
     assert_eq!(kinds, [(GenericKind::Email, true), (GenericKind::MyNumber, false), (GenericKind::Pan, true)]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, ..Default::default() })]
+
+    #[test]
+    fn any_bytes_are_scanned_alike_in_any_pieces(
+        choice in proptest::prelude::any::<u8>(),
+        parts in proptest::collection::vec((0..6usize, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..12)), 0..20),
+    ) {
+        let values: [&[u8]; 6] =
+            [b"", b"taro.yamada@mail.example", b"HK-0001234", "山田太郎".as_bytes(), b"\x1B$B;3ED\x1B(B", b"\r\n\r\n"];
+        let body = parts.iter().flat_map(|(value, noise)| [values[*value], noise.as_slice()].concat());
+        crate::fuzz::fuzz_scanner(&std::iter::once(choice).chain(body).collect::<Vec<u8>>());
+    }
+}

@@ -82,9 +82,9 @@ fn clean_html() -> String {
     let mut page = String::from("<!DOCTYPE html><html lang=\"ja\"><head><title>箱根FX</title></head><body>");
     let mut row = 0;
     while page.len() < 10_000 {
-        write!(
+        writeln!(
             page,
-            "<tr class=\"rate row-{row}\"><td><a href=\"/rates/USDJPY?id={row}\">USD/JPY</a></td><td data-bid=\"150.{:03}\">買い 150.{:03}</td><td>スプレッド 0.2銭</td></tr>\n",
+            "<tr class=\"rate row-{row}\"><td><a href=\"/rates/USDJPY?id={row}\">USD/JPY</a></td><td data-bid=\"150.{:03}\">買い 150.{:03}</td><td>スプレッド 0.2銭</td></tr>",
             row * 7 % 1000,
             row * 13 % 1000
         )

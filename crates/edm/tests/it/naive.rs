@@ -203,7 +203,7 @@ fn luhn(digits: &str) -> bool {
             d / 10 + d % 10
         })
         .sum();
-    sum % 10 == 0 && digits.bytes().any(|d| Some(d) != digits.bytes().next())
+    sum.is_multiple_of(10) && digits.bytes().any(|d| Some(d) != digits.bytes().next())
 }
 
 fn digits_of(cell: &str) -> String {
@@ -280,7 +280,8 @@ impl Text {
                     let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
                     let decimal = (digit(Some(begin)) && before == Some(&b'.') && digit(begin.checked_sub(2)))
                         || (digit(Some(end - 1)) && bytes.get(end) == Some(&b'.') && digit(Some(end + 1)));
-                    if !cut && !(decimal && field == "account_id") {
+                    let forbidden = decimal && field == "account_id";
+                    if !cut && !forbidden {
                         found.push((begin, end, who, field));
                     }
                 }
@@ -398,10 +399,9 @@ impl Text {
             let word = |b: Option<&u8>| is_alnum(b) || b == Some(&b'_');
             let before = begin.checked_sub(1).and_then(|b| bytes.get(b));
             let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-            let alone = !word(before)
-                && !word(bytes.get(end))
-                && !(before == Some(&b'.') && digit(begin.checked_sub(2)))
-                && !(bytes.get(end) == Some(&b'.') && digit(Some(end + 1)));
+            let fraction_before = before == Some(&b'.') && digit(begin.checked_sub(2));
+            let fraction_after = bytes.get(end) == Some(&b'.') && digit(Some(end + 1));
+            let alone = !word(before) && !word(bytes.get(end)) && !fraction_before && !fraction_after;
             let overlaps = anchors.iter().any(|a| a.3 == "pan" && a.0 < end && begin < a.1);
             if form && issued.is_match(&digits) && alone && !overlaps && begin >= taken_until {
                 taken_until = end;

@@ -201,6 +201,45 @@ fn cut<'a>(body: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     places.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect()
 }
 
+/// Two values with `count` characters between them, and enough text behind that nothing waits for the end.
+fn apart(first: &str, second: &str, count: usize) -> String {
+    format!("{first}{}{second}{}", "、".repeat(count), "、".repeat(1500))
+}
+
+#[test]
+fn every_limit_is_exact() {
+    let persons = world::persons();
+    let index = world::index(&persons);
+    let long_secret = persons[4][7].as_str();
+    let edges = [
+        ("HK-0001234", "山田太郎", 310..330),
+        ("山田太郎", "HK-0001234", 310..330),
+        ("HK-0001234 山田", "太郎", 155..165),
+        ("HK-0001234 太郎", "山田", 155..165),
+        ("A12-3456-B 林", "進", 36..44),
+        ("マイナンバー", "123456789018", 150..165),
+        ("123456789018", "マイナンバー", 75..85),
+        // A neighbour whose anchor run is far behind its begin.
+        ("HK-0001234", &format!("山田太郎{long_secret}"), 300..320),
+        (&format!("HK-0001234山田{long_secret}"), "太郎", 0..3),
+    ];
+    let mut bodies = Vec::new();
+    for (first, second, counts) in edges {
+        bodies.extend(counts.map(|count| apart(first, second, count)));
+    }
+    bodies.extend((60..70).map(|count| format!("{}@mail.example", "a".repeat(count))));
+    bodies.extend((238..250).map(|count| format!("a@{}.example", "b".repeat(count))));
+    let mut with_findings = 0;
+    for body in &bodies {
+        let found = scan(&index, TextForm::default(), &[body.as_bytes()]);
+        assert_eq!(in_words(&found), naive::scan(&naive::utf8(body.as_bytes()), &persons), "in {body}");
+        let pieces: Vec<&[u8]> = body.as_bytes().chunks(5).collect();
+        assert_eq!(found, scan(&index, TextForm::default(), &pieces), "in {body}");
+        with_findings += usize::from(!found.is_empty());
+    }
+    assert!(with_findings * 4 > bodies.len() * 3, "the limits are tried from both sides");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 

@@ -25,11 +25,12 @@ pub(crate) fn persons() -> Vec<Person> {
         "family@mail.example|山田 花子|ヤマダ ハナコ|Hanako Yamada|HK-0001235|4111111111111111|03-5550-0101|$2b$12$abcdefghijklmnop/qrs.tuv",
         "family@mail.example|髙橋花子|ﾀｶﾊｼ ﾊﾅｺ|Hanako Takahashi|12345678|5555555555554444|090-5550-0102|12345678-abcd-1234-abcd-123456789abc",
         "o'brien+fx@mail.example|林 進|ハヤシ ススム|Jean-Paul O'Brien|A12-3456-B|378282246310005|+81 90 5550 0103|Zm9vYmFyYmF6cXV4+w==",
-        "brien@mail.example|渡邉 一|ワタナベ ハジメ|Brien|1234|30569309025904|0355500104|",
+        "brien@mail.example|渡邉 一|ワタナベ ハジメ|Brien|1234|30569309025904|0355500104|LONG",
         "x_y.z@sub.mail.example|斉藤 さくら|サイトウ サクラ|SAITO SAKURA|ab_1234.cd|4222222222222220|0555-50-0105|secretsecret1",
     ];
     rows.map(|row| {
-        let cells: Vec<String> = row.split('|').map(str::to_owned).collect();
+        let long = format!("{}anchorrun123", "ab-".repeat(70));
+        let cells: Vec<String> = row.split('|').map(|cell| cell.replace("LONG", &long)).collect();
         cells.try_into().expect("eight cells")
     })
     .to_vec()

@@ -201,6 +201,15 @@ fn a_rebuild_keeps_numbers_and_former_persons() {
 }
 
 #[test]
+fn a_register_that_failed_can_be_given_again() {
+    let mut builder = IndexBuilder::new(key(), Timestamp(0));
+    assert!(builder.register(&config(), "id\n".as_bytes(), "holders.csv").is_err());
+    assert!(builder.register(&config(), "id,mail,name\n10001,,\n".as_bytes(), "holders.csv").is_ok());
+    let twice = builder.register(&config(), "id,mail,name\n".as_bytes(), "holders.csv").expect_err("given twice");
+    assert_eq!(twice[0].to_string(), "error[SK142]: register `holders` is given twice");
+}
+
+#[test]
 fn a_stored_index_is_read_back() {
     let csv = "id,mail,name\n10001,a@mail.example,山田 太郎\n10002,a@mail.example,鈴木 花子\n";
     let index = build(csv);

@@ -242,6 +242,29 @@ fn a_generic_value_has_a_hash_unless_it_is_a_my_number() {
     assert_eq!(kinds, [(GenericKind::Email, true), (GenericKind::MyNumber, false), (GenericKind::Pan, true)]);
 }
 
+#[test]
+fn what_is_held_is_bounded_where_every_character_is_escaped() {
+    let escaped = "&#x00FF76;&#x00FF9E;".repeat(3000);
+    let body: Vec<u8> = format!("{escaped}HK-0001234{escaped}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let form = TextForm { charset: Charset::Utf16Le, boundary: Boundary::None };
+    let scanner = Scanner::new(index(), form, Arc::default());
+    assert_eq!(scan_in(scanner, &body.chunks(1000).collect::<Vec<_>>()).len(), 1);
+}
+
+#[test]
+fn what_is_held_is_about_a_page_of_text_in_a_long_stream() {
+    let mut scanner = Scanner::new(index(), TextForm::default(), Arc::default());
+    let chunk = "<td>HK-0001234</td><td>山田 太郎</td><td>2024-01-02</td>\n".repeat(64);
+    let (mut findings, mut fed) = (Vec::new(), 0);
+    for _ in 0..64 {
+        let safe = scanner.feed(chunk.as_bytes(), &mut findings);
+        fed += chunk.len() as u64;
+        assert!(fed - safe <= 4096, "{} bytes are held", fed - safe);
+    }
+    scanner.finish(&mut findings);
+    assert_eq!(findings.len(), 2 * 64 * 64);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, ..Default::default() })]
 

@@ -181,14 +181,21 @@ impl Inspector {
     }
 
     /// Puts other limits and deadlines in force for the requests that follow; `held_bytes_max` stays.
-    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines) {
-        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines)));
+    pub fn reload(&self, limits: Limits, deadlines: Deadlines) {
+        self.shared.bounds.store(Arc::new(Bounds::of(&limits, &deadlines)));
     }
 
     /// The counters for `/metrics`.
     #[must_use]
     pub fn counters(&self) -> &Arc<InspectionCounters> {
         &self.shared.counters
+    }
+
+    /// Body bytes held now, of `held_bytes_max`.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let held = &self.shared.held;
+        (held.bytes_max as usize).saturating_sub(held.semaphore.available_permits())
     }
 
     /// Numbers the request and notes what it contains.

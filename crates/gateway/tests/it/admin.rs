@@ -3,7 +3,7 @@
 use crate::harness::{Message, Site, Wire, connect, get, start, until};
 use sekisho_gateway::Gateway;
 
-fn admin(gateway: &Gateway, target: &str) -> Message {
+pub(crate) fn admin(gateway: &Gateway, target: &str) -> Message {
     let mut wire = Wire::connect(gateway.admin_address().expect("an admin address"));
     wire.send(&format!("GET {target} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"));
     wire.response()

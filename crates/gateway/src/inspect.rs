@@ -182,8 +182,8 @@ impl Inspector {
     }
 
     /// Puts other limits and deadlines in force for the requests that follow; `held_bytes_max` stays.
-    pub fn reload(&self, limits: Limits, deadlines: Deadlines) {
-        self.shared.bounds.store(Arc::new(Bounds::of(&limits, &deadlines)));
+    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines) {
+        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines)));
     }
 
     /// The counters for `/metrics`.

@@ -214,5 +214,5 @@ fn luhn(digits: &str) -> bool {
         .map(|(at, digit)| u32::from(digit - b'0') * (1 + at as u32 % 2))
         .map(|digit| digit / 10 + digit % 10)
         .sum();
-    sum % 10 == 0 && digits.bytes().any(|digit| digit != b'0')
+    sum.is_multiple_of(10) && digits.bytes().any(|digit| digit != b'0')
 }

@@ -3,7 +3,7 @@
 use crate::harness::{Message, Site, Wire, connect, get, start, until};
 use sekisho_gateway::Gateway;
 
-fn admin(gateway: &Gateway, target: &str) -> Message {
+pub(crate) fn admin(gateway: &Gateway, target: &str) -> Message {
     let mut wire = Wire::connect(gateway.admin_address().expect("an admin address"));
     wire.send(&format!("GET {target} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"));
     wire.response()
@@ -24,6 +24,8 @@ fn metrics_count_responses_refusals_and_connections() {
         "sekisho_heads_refused_total{reason=\"bare_lf\"} 1",
         "sekisho_connections_open 1",
         "sekisho_ledger_health 0",
+        "sekisho_held_bytes 0",
+        "sekisho_responses_inspected_total 1",
         "sekisho_access_log_dropped_total 0",
     ];
     for line in lines {

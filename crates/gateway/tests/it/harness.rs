@@ -4,11 +4,15 @@
 use arc_swap::ArcSwap;
 use sekisho_edm::{HashKey, Index};
 use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
-use sekisho_gateway::{Gateway, Parts};
-use sekisho_ledger::Ledger;
-use sekisho_model::SystemClock;
+use sekisho_gateway::{Error, Gateway, Parts};
+use sekisho_ledger::{Ledger, Options, Reader};
+use sekisho_model::disk::Disk;
+use sekisho_model::{Record, SystemClock};
+use sekisho_testkit::SimDisk;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -50,22 +54,87 @@ pub(crate) fn route(path_prefix: &str) -> Route {
     }
 }
 
-pub(crate) fn parts() -> Parts {
-    let key = Arc::new(HashKey::new([7; 16]));
-    Parts {
-        index: Arc::new(ArcSwap::from_pointee(Index::empty(Arc::clone(&key)))),
-        ledger: Ledger::default(),
-        clock: Arc::new(SystemClock::new()),
-        key,
-        events: None,
+/// The key of every test's registers and sessions.
+pub(crate) fn key() -> Arc<HashKey> {
+    Arc::new(HashKey::new([7; 16]))
+}
+
+/// A running gateway with its ledger on a simulated disk.
+pub(crate) struct Running {
+    pub(crate) gateway: Gateway,
+    pub(crate) ledger: Ledger,
+    pub(crate) disk: Arc<SimDisk>,
+}
+
+impl Deref for Running {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.gateway
     }
 }
 
-/// A gateway before `upstream`, changed as the test wants it.
-pub(crate) fn start(upstream: &Site, change: impl FnOnce(&mut Config)) -> Gateway {
+impl Running {
+    /// Stops the gateway and closes the ledger; everything in it.
+    pub(crate) fn shutdown(self) -> Vec<Record> {
+        self.gateway.shutdown();
+        self.ledger.close().expect("the ledger closes");
+        records(&self.disk)
+    }
+}
+
+/// Everything in the ledger of this disk.
+pub(crate) fn records(disk: &Arc<SimDisk>) -> Vec<Record> {
+    let reader = Reader::open(LEDGER, Arc::clone(disk) as Arc<dyn Disk>).expect("a ledger");
+    let mut records = Vec::new();
+    reader.records(&mut |_, record| records.push(record)).expect("a readable ledger");
+    records
+}
+
+const LEDGER: &str = "/ledger";
+
+/// A ledger on a simulated disk of its own.
+fn ledger() -> (Ledger, Arc<SimDisk>) {
+    let disk = Arc::new(SimDisk::new());
+    // The operator's directory is there and durable before the ledger is.
+    disk.create_dir_all(Path::new(LEDGER)).and_then(|()| disk.sync_dir(Path::new("/"))).unwrap();
+    let signing_key = sekisho_tlog::SigningKey::from_seed("test.example/ledger", &[3; 32]).unwrap();
+    let options = Options {
+        disk: Arc::clone(&disk) as Arc<dyn Disk>,
+        wal_file_bytes: 64 * 1024,
+        sync_deadline: Duration::from_secs(5),
+        ..Options::new(LEDGER, signing_key)
+    };
+    let (ledger, _recovery) = Ledger::open(options).expect("the ledger opens");
+    (ledger, disk)
+}
+
+fn parts(index: Index, ledger: Ledger) -> Parts {
+    let index = Arc::new(ArcSwap::from_pointee(index));
+    Parts { index, ledger, clock: Arc::new(SystemClock::new()), key: key(), events: None }
+}
+
+/// A gateway before `upstream`, changed as the test wants it; no registers.
+pub(crate) fn start(upstream: &Site, change: impl FnOnce(&mut Config)) -> Running {
+    start_with(Index::empty(key()), upstream, change)
+}
+
+/// The same with registers.
+pub(crate) fn start_with(index: Index, upstream: &Site, change: impl FnOnce(&mut Config)) -> Running {
     let mut config = config(upstream.address);
     change(&mut config);
-    Gateway::start(config, parts()).expect("the gateway starts")
+    let (ledger, disk) = ledger();
+    let gateway = Gateway::start(config, parts(index, ledger.clone())).expect("the gateway starts");
+    Running { gateway, ledger, disk }
+}
+
+/// Why a gateway does not start.
+pub(crate) fn refused(config: Config) -> Error {
+    let (ledger, _disk) = ledger();
+    match Gateway::start(config, parts(Index::empty(key()), ledger)) {
+        Err(err) => err,
+        Ok(_) => panic!("the gateway starts"),
+    }
 }
 
 /// A connection to the gateway's first listener.
@@ -207,6 +276,15 @@ impl Wire {
             Err(err) => panic!("the connection does not end: {err}"),
         }
         rest
+    }
+
+    /// What reading now, without waiting, comes to when there is nothing.
+    pub(crate) fn unread(&mut self) -> ErrorKind {
+        let tcp = self.reader.get_ref();
+        tcp.set_nonblocking(true).unwrap();
+        let peeked = tcp.peek(&mut [0]);
+        tcp.set_nonblocking(false).unwrap();
+        peeked.expect_err("nothing to read").kind()
     }
 
     pub(crate) fn read_exact(&mut self, bytes: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod deadlines;
+mod exposure;
 mod harness;
 mod lifecycle;
 mod limits;

@@ -196,11 +196,13 @@ fn an_upstream_that_dies_in_mid_body_never_looks_like_a_clean_end() {
         let gateway = start(&site, |_| {});
         let mut wire = connect(&gateway);
         wire.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
-        // The head may be lost with the body; what matters is that nothing looks complete.
-        if let Some(head) = wire.try_head() {
-            assert_eq!(head.status(), 200);
+        // A short body keeps its head back until its begin is known: that can still become a 502.
+        let head = wire.try_head().expect("a head");
+        if head.status() == 200 {
             let rest = String::from_utf8(wire.rest()).unwrap();
             assert!(rest.len() < 100 && !rest.contains("0\r\n\r\n"), "{framing}: {rest:?}");
+        } else {
+            assert_eq!(head.status(), 502, "{framing}");
         }
     }
 }
@@ -284,7 +286,8 @@ fn a_large_response_streams_in_bounded_memory() {
         }
         Then::Close
     });
-    let gateway = start(&site, |_| {});
+    // Not inspected: scanning so much takes an unoptimised build a minute. What the inspection holds is its own test.
+    let gateway = start(&site, |config| config.routes[0].inspect = false);
     let mut wire = connect(&gateway);
     wire.send("GET /statement.csv HTTP/1.1\r\nhost: a.example\r\n\r\n");
     assert_eq!(wire.try_head().unwrap().status(), 200);

@@ -1,7 +1,7 @@
 //! WebSocket: passed through where the route says so, and nowhere else.
 
-use crate::harness::{Message, Site, Then, Wire, connect, start};
-use sekisho_gateway::Gateway;
+use crate::harness::{Message, Running, Site, Then, Wire, connect, start};
+use sekisho_model::{Inspection, Record, Uninspectable};
 
 const WISH: &str = "GET /ws HTTP/1.1\r\nhost: a.example\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
                     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\
@@ -22,7 +22,7 @@ fn shouting() -> Site {
     })
 }
 
-fn switched(site: &Site, first_bytes: &str) -> (Gateway, Wire, Message) {
+fn switched(site: &Site, first_bytes: &str) -> (Running, Wire, Message) {
     let gateway = start(site, |config| config.routes[0].websocket = true);
     let mut wire = connect(&gateway);
     wire.send(&format!("{WISH}{first_bytes}"));
@@ -60,11 +60,16 @@ fn what_was_sent_right_behind_the_wish_is_not_lost() {
 }
 
 #[test]
-fn a_websocket_is_cut_at_shutdown() {
+fn a_websocket_is_recorded_as_not_inspected_and_cut_at_shutdown() {
     let site = shouting();
     let (gateway, mut wire, _response) = switched(&site, "");
-    gateway.shutdown();
+    let records = gateway.shutdown();
     assert!(wire.rest().is_empty());
+    let upgraded = records.iter().filter_map(|record| match record {
+        Record::Closed(closed) => Some(closed.inspection),
+        _ => None,
+    });
+    assert_eq!(upgraded.collect::<Vec<_>>(), [Inspection::NotInspectable(Uninspectable::Upgraded)]);
 }
 
 #[test]

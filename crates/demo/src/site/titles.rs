@@ -8,12 +8,7 @@ pub(super) struct Programme {
     pub(super) lecturer: &'static str,
 }
 
-const fn seminar(
-    title: &'static str,
-    held_on: &'static str,
-    place: &'static str,
-    lecturer: &'static str,
-) -> Programme {
+const fn seminar(title: &'static str, held_on: &'static str, place: &'static str, lecturer: &'static str) -> Programme {
     Programme { title, held_on, place, lecturer }
 }
 

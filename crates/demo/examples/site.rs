@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match serve(options) {
+    match serve(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("error: {error}");
@@ -72,7 +72,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
     Ok(options)
 }
 
-fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut persons = people(options.seed);
     let accounts: Vec<Person> = persons.by_ref().take(options.customers).collect();
     let applicants: Vec<Person> = persons.take(options.applicants).collect();

@@ -86,7 +86,7 @@ pub(super) async fn statement(Customer(account): Customer, Query(Download { enco
 
 fn statement_text(account: &Account) -> String {
     let mut text = csv_line(&["氏名", &account.name]) + &csv_line(&["口座番号", &account.account_id]) + "\r\n";
-    text += &csv_line(&["約定日時", "通貨ペア", "売買", "数量", "約定価格", "損益(円)"]);
+    text += &csv_line(&["約定日時", "通貨ペア", "売買", "数量", "約定価格", "損益（円）"]);
     for trade in Book::of(&account.account_id).trades {
         let (units, profit_yen) = (trade.units.to_string(), trade.profit_yen.to_string());
         text += &csv_line(&[&trade.traded_at, trade.pair, trade.side, &units, &trade.rate, &profit_yen]);

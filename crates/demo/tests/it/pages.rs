@@ -22,6 +22,10 @@ async fn every_public_page_answers() {
         let answer = broker.get(path, "").await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.text().contains(expected), "{path}");
+        for person in broker.accounts.iter().chain(&broker.applicants) {
+            let shown = [&person.email, &person.phone].into_iter().find(|value| answer.text().contains(*value));
+            assert_eq!(shown, None, "{path} shows nobody, not even as an example in a form");
+        }
     }
     broker.site.stop().await.unwrap();
 }

@@ -3,4 +3,6 @@
 //! Never part of the product and **never to be deployed**: see the README beside this crate. The site listens on the
 //! loopback interface only, and everybody in its database is invented.
 
+pub mod client;
 pub mod site;
+pub mod traffic;

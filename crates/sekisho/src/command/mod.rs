@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod init;
 mod observe;
 mod register;
@@ -22,6 +24,11 @@ pub(crate) enum Done {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoReferee(demo::RefereeArguments),
     Observe(observe::Arguments),
     Init(init::Arguments),
     Check(check::Arguments),
@@ -35,6 +42,10 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Done> {
         match self {
+            #[cfg(feature = "demo")]
+            Command::Demo(arguments) => arguments.run(),
+            #[cfg(feature = "demo")]
+            Command::DemoReferee(arguments) => arguments.run(),
             Command::Observe(arguments) => arguments.run(),
             Command::Init(arguments) => arguments.run(),
             Command::Check(arguments) => arguments.run(),

@@ -1,0 +1,288 @@
+//! `sekisho demo`: a sample broker, the checkpoint in front of it, an attack, and the answer; all on this machine.
+//!
+//! The site, the gateway, the ledger and the scope are the real ones. Nothing is told in advance: the answer comes from
+//! the ledger, and the referee that judges it is a program of its own without the product's code.
+
+mod announcement;
+mod referee;
+mod scenario;
+mod stage;
+
+use super::Done;
+use anyhow::{Context, Result, bail};
+use referee::{Difference, Persons};
+use scenario::Scenario;
+use sekisho_demo::client::Client;
+use sekisho_demo::traffic;
+use sekisho_gateway::inspect::{LiveEvent, LiveEvents};
+use sekisho_ledger::{Filter, Reader};
+use sekisho_model::{Clock, SystemClock};
+use sekisho_scope::text::count;
+use sekisho_scope::{Answer, Question, table};
+use serde::Serialize;
+use stage::Stage;
+use std::collections::HashSet;
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Play an attack on a sample broker and show whose data left.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sekisho demo --exit")]
+pub(crate) struct Arguments {
+    /// What happens.
+    #[arg(long, default_value = "seminar-theft", value_name = "NAME")]
+    scenario: String,
+    /// End after the result instead of staying up to be looked at.
+    #[arg(long)]
+    exit: bool,
+    /// Print one JSON object and nothing else; ends after the result.
+    #[arg(long)]
+    json: bool,
+    /// Who the customers are; another one each run when not given.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The referee as a program of its own.
+#[derive(clap::Args)]
+pub(crate) struct RefereeArguments {
+    /// The capture's directory, then NAME=FILE for each register.
+    #[arg(required = true)]
+    arguments: Vec<String>,
+}
+
+impl RefereeArguments {
+    pub(crate) fn run(self) -> Result<Done> {
+        match sekisho_demo_truth::run(&self.arguments) {
+            Ok(verdict) => println!("{verdict}"),
+            Err(told) => bail!(told),
+        }
+        Ok(Done::Yes)
+    }
+}
+
+/// What came out.
+#[derive(Serialize)]
+struct Outcome {
+    scenario: String,
+    seed: u64,
+    /// Whether the scope and the referee agree on every register and combination of fields.
+    truth_match: bool,
+    differences: Vec<Difference>,
+    /// From the thief's first request to the first exposure told, in milliseconds.
+    detected_ms: u128,
+    /// The whole question, ledger's files included, in milliseconds.
+    scope_ms: u128,
+    persons: Vec<RegisterOutcome>,
+}
+
+#[derive(Serialize)]
+struct RegisterOutcome {
+    register: String,
+    combinations: Vec<CombinationOutcome>,
+}
+
+#[derive(Serialize)]
+struct CombinationOutcome {
+    fields: Vec<String>,
+    persons: u64,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<Done> {
+        let scenario = Scenario::named(&self.scenario)?;
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => u64::from(getrandom::u32().map_err(|err| anyhow::anyhow!("cannot get random bytes: {err}"))?),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+        let told = Told { is_quiet: self.json };
+        told.title(&scenario, seed);
+        let (mut stage, events) = runtime.block_on(Stage::set(&scenario, seed))?;
+        told.stage(&stage);
+        let detected = runtime.block_on(play(&scenario, &stage, events, &told))?;
+        let (answer, took) = ask(&stage, &scenario)?;
+        let referee = referee::judge(&stage.capture, &stage.registers())?;
+        let outcome = outcome(&self.scenario, seed, &answer, &referee, detected, took);
+        if self.json {
+            println!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
+        } else {
+            told.result(&outcome, &answer);
+        }
+        if !self.exit && !self.json {
+            println!("\n見本サイトは動いています。Still running: http://{}/  (Ctrl-C で終了 / ends)", stage.gateway());
+            runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl-C")?;
+        }
+        runtime.block_on(stage.clear())?;
+        Ok(if outcome.truth_match { Done::Yes } else { Done::No })
+    }
+}
+
+/// Customers, then the thief among them. Returns the time from the thief's first request to the first exposure told.
+async fn play(scenario: &Scenario, stage: &Stage, mut events: LiveEvents, told: &Told) -> Result<Duration> {
+    let mut requests = 0;
+    for (number, person) in stage.accounts.iter().skip(1).take(scenario.customers.visits).enumerate() {
+        let host = u8::try_from(number).context("too many customers")?;
+        let address = Ipv4Addr::new(127, 0, 1, host.saturating_add(1));
+        requests +=
+            traffic::visit(stage.gateway(), address, number, person).await.context("a customer's visit failed")?;
+    }
+    while events.try_recv().is_ok() {}
+    told.customers(scenario.customers.visits, requests);
+
+    let mut thief = Client::new(stage.gateway(), scenario.thief.address).capturing(&stage.capture);
+    let own = stage.accounts.first().context("the scenario has no account")?.account_id.clone();
+    let begun = Instant::now();
+    let theft = traffic::steal(&mut thief, scenario.loot(), &own);
+    let mut theft = std::pin::pin!(theft);
+    let mut watch = Watch::new(scenario.thief.address, begun);
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => watch.see(&event, told),
+            done = &mut theft => {
+                done.context("the thief's requests failed")?;
+                break;
+            }
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        watch.see(&event, told);
+    }
+    watch.detected.context("the thief was not seen at all")
+}
+
+/// What is seen of the thief.
+struct Watch {
+    thief: IpAddr,
+    begun: Instant,
+    detected: Option<Duration>,
+    persons: HashSet<sekisho_model::Subject>,
+    lines: usize,
+}
+
+impl Watch {
+    fn new(thief: Ipv4Addr, begun: Instant) -> Watch {
+        Watch { thief: IpAddr::V4(thief), begun, detected: None, persons: HashSet::new(), lines: 0 }
+    }
+
+    fn see(&mut self, event: &LiveEvent, told: &Told) {
+        let LiveEvent::Exposed { client, route, exposures, .. } = event else { return };
+        if *client != self.thief {
+            return;
+        }
+        let after = self.begun.elapsed();
+        self.detected.get_or_insert(after);
+        let before = self.persons.len();
+        self.persons.extend(exposures.iter().filter(|one| !one.fields.is_empty()).map(|one| one.subject));
+        let fresh = self.persons.len() - before;
+        if fresh == 0 {
+            return;
+        }
+        self.lines += 1;
+        if self.lines <= 5 || self.lines.is_multiple_of(10) {
+            told.exposed(after, route, fresh, self.persons.len());
+        }
+    }
+}
+
+/// Asks the ledger what the thief received, and how long that took.
+fn ask(stage: &Stage, scenario: &Scenario) -> Result<(Answer, Duration)> {
+    stage.settled(&Filter { client: Some(IpAddr::V4(scenario.thief.address).into()), ..Filter::default() })?;
+    let begun = Instant::now();
+    let reader = Reader::open(&stage.ledger, Arc::new(sekisho_ledger::RealDisk)).context("cannot read the ledger")?;
+    let client = Some(IpAddr::V4(scenario.thief.address).into());
+    let question = Question { client, ..Question::default() };
+    let answer = sekisho_scope::ask(&reader, &question, SystemClock::new().now()).context("cannot ask the ledger")?;
+    Ok((answer, begun.elapsed()))
+}
+
+fn outcome(
+    scenario: &str,
+    seed: u64,
+    answer: &Answer,
+    referee: &Persons,
+    detected: Duration,
+    took: Duration,
+) -> Outcome {
+    let scope = referee::persons(answer);
+    let differences = referee::differences(&scope, referee);
+    let combinations = |found: &std::collections::BTreeMap<std::collections::BTreeSet<String>, u64>| {
+        let one = |(fields, persons): (&std::collections::BTreeSet<String>, &u64)| CombinationOutcome {
+            fields: fields.iter().cloned().collect(),
+            persons: *persons,
+        };
+        found.iter().map(one).collect()
+    };
+    let persons = scope
+        .iter()
+        .map(|(register, found)| RegisterOutcome { register: register.clone(), combinations: combinations(found) })
+        .collect();
+    Outcome {
+        scenario: scenario.to_owned(),
+        seed,
+        truth_match: differences.is_empty() && scope.values().any(|found| !found.is_empty()),
+        differences,
+        detected_ms: detected.as_millis(),
+        scope_ms: took.as_millis(),
+        persons,
+    }
+}
+
+/// What a person reads; nothing with `--json`.
+struct Told {
+    is_quiet: bool,
+}
+
+impl Told {
+    fn say(&self, line: std::fmt::Arguments<'_>) {
+        if !self.is_quiet {
+            println!("{line}");
+        }
+    }
+
+    fn title(&self, scenario: &Scenario, seed: u64) {
+        self.say(format_args!("関所 Sekisho — {} / {}", scenario.title_ja, scenario.title_en));
+        self.say(format_args!("架空のFX会社「箱根FX」と、架空の顧客です(シード {seed})。"));
+        self.say(format_args!("An invented broker, Hakone FX, with invented customers (seed {seed}).\n"));
+    }
+
+    fn stage(&self, stage: &Stage) {
+        self.say(format_args!("  見本サイト  site      http://{}/", stage.site()));
+        self.say(format_args!("  関所        gateway   http://{}/", stage.gateway()));
+        for (name, persons) in stage.persons() {
+            self.say(format_args!("  名簿        register  {name}, {} persons", count(persons)));
+        }
+        self.say(format_args!(""));
+    }
+
+    fn customers(&self, visits: usize, requests: u32) {
+        self.say(format_args!("通常のお客様 {visits}名が利用(リクエスト {requests}件)。"));
+        self.say(format_args!("{visits} ordinary customers used the site ({requests} requests).\n"));
+        self.say(format_args!("盗みが始まる。The theft begins.\n"));
+    }
+
+    fn exposed(&self, after: Duration, route: &str, fresh: usize, total: usize) {
+        let ms = after.as_millis();
+        let (fresh, total) = (count(fresh as u64), count(total as u64));
+        self.say(format_args!("  {ms:>6} ms  {route:<10}  +{fresh:>5} persons  {total:>7} in all"));
+    }
+
+    fn result(&self, outcome: &Outcome, answer: &Answer) {
+        println!("\n盗まれたものは何か。What did the thief get? Asked of the ledger:\n");
+        let colour = if std::io::stdout().is_terminal() { table::Colour::Yes } else { table::Colour::No };
+        print!("{}", table::render(answer, &jiff::tz::TimeZone::system(), colour));
+        println!("\n公表文の案 / Draft announcement\n\n{}", announcement::japanese(answer));
+        println!("{}", announcement::english(answer));
+        println!(
+            "detected {} ms after the first request; the question took {} ms.",
+            outcome.detected_ms, outcome.scope_ms
+        );
+        match outcome.truth_match {
+            true => println!("The referee, reading the thief's raw bytes with code of its own, counts the same."),
+            false => println!("THE REFEREE COUNTS OTHERWISE: {:#?}", outcome.differences),
+        }
+    }
+}

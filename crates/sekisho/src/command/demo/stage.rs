@@ -1,0 +1,189 @@
+//! The stage: the sample site, its registers, and a gateway with a ledger in front of it, in a directory of their own.
+
+use super::scenario::Scenario;
+use crate::config::Register;
+use crate::running::Running;
+use crate::{files, keys, register_index};
+use anyhow::{Context, Result, bail};
+use sekisho_demo::site::{Site, SiteOptions};
+use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
+use sekisho_gateway::config as gateway;
+use sekisho_gateway::inspect::{LiveEvents, live_events};
+use sekisho_ledger::{Filter, Reader, RealDisk};
+use sekisho_model::{Clock, FieldKind, SystemClock};
+use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, Person, SEMINAR_APPLICANTS, people, write_csv};
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the last responses' records may take to reach the disk.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+
+pub(super) struct Stage {
+    directory: PathBuf,
+    pub(super) capture: PathBuf,
+    pub(super) ledger: PathBuf,
+    pub(super) accounts: Vec<Person>,
+    site: Option<Site>,
+    site_address: SocketAddr,
+    running: Option<Running>,
+    gateway_address: SocketAddr,
+    persons: Vec<(String, u64)>,
+}
+
+impl Stage {
+    /// Sets everything up on free ports of the loopback interface.
+    pub(super) async fn set(scenario: &Scenario, seed: u64) -> Result<(Stage, LiveEvents)> {
+        let directory = std::env::temp_dir().join(format!("sekisho-demo-{}-{seed}", std::process::id()));
+        let capture = directory.join("capture");
+        files::private_directory(&capture).with_context(|| format!("cannot make `{}`", capture.display()))?;
+        let mut persons = people(seed);
+        let accounts: Vec<Person> = persons.by_ref().take(scenario.site.accounts).collect();
+        let applicants: Vec<Person> = persons.take(scenario.site.applicants).collect();
+        let registers = [
+            write_register(&directory, "account_holders", &accounts, &ACCOUNT_HOLDERS)?,
+            write_register(&directory, "seminar_applicants", &applicants, &SEMINAR_APPLICANTS)?,
+        ];
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let options = SiteOptions { address: free, accounts: accounts.clone(), applicants };
+        let site = Site::start(options).await.context("cannot start the sample site")?;
+        let ledger = directory.join("ledger");
+        let keys = keys::load_or_create(&directory.join("keys"))?;
+        let now = SystemClock::new().now();
+        let Some(index) = register_index::build(&register_index::path(&ledger), &keys.hash, &registers, now)? else {
+            bail!("the sample registers cannot be used");
+        };
+        let persons = index.registers().iter().map(|one| (one.name.clone(), one.persons)).collect();
+        let (sender, events) = live_events();
+        let running = Running::start(front(free, site.address())?, &ledger, &keys, index, Some(sender))?;
+        let gateway_address = running.gateway.addresses().first().copied().context("the gateway has no address")?;
+        let site_address = site.address();
+        let (site, running) = (Some(site), Some(running));
+        let stage =
+            Stage { directory, capture, ledger, accounts, site, site_address, running, gateway_address, persons };
+        Ok((stage, events))
+    }
+
+    pub(super) fn site(&self) -> SocketAddr {
+        self.site_address
+    }
+
+    pub(super) fn gateway(&self) -> SocketAddr {
+        self.gateway_address
+    }
+
+    /// Each register's name and persons.
+    pub(super) fn persons(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.persons.iter().map(|(name, persons)| (name.as_str(), *persons))
+    }
+
+    /// The firm's files, as the referee gets them.
+    pub(super) fn registers(&self) -> Vec<(&'static str, PathBuf)> {
+        ["account_holders", "seminar_applicants"]
+            .map(|name| (name, self.directory.join(format!("{name}.csv"))))
+            .to_vec()
+    }
+
+    /// Waits until each captured exchange has its end in the ledger: the last `Closed` is written behind the response.
+    pub(super) fn settled(&self, filter: &Filter) -> Result<()> {
+        let captured = std::fs::read_dir(&self.capture).context("cannot read the capture")?.count() / 2;
+        let deadline = Instant::now() + SETTLE_MAX;
+        loop {
+            let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).context("cannot read the ledger")?;
+            let mut closed = 0;
+            reader.responses(filter, &mut |_| closed += 1).context("cannot read the ledger")?;
+            if closed >= captured {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the ledger has {closed} of {captured} responses after {} s", SETTLE_MAX.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stops everything and removes the directory.
+    pub(super) async fn clear(&mut self) -> Result<()> {
+        if let Some(running) = self.running.take() {
+            running.stop()?;
+        }
+        if let Some(site) = self.site.take() {
+            site.stop().await.context("the sample site did not stop well")?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    /// The directory holds invented data only; one that cannot be removed is left to the system's own cleaning.
+    fn drop(&mut self) {
+        drop(self.running.take());
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn write_register(directory: &Path, name: &str, persons: &[Person], columns: &[Column]) -> Result<Register> {
+    let file = directory.join(format!("{name}.csv"));
+    let cannot = || format!("cannot write `{}`", file.display());
+    let mut output = BufWriter::new(File::create(&file).with_context(cannot)?);
+    write_csv(persons, columns, &mut output).with_context(cannot)?;
+    output.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    let column = |column: &Column| ColumnConfig { name: column.head().to_owned(), kind: kind(*column), pattern: None };
+    let config = RegisterConfig {
+        name: name.to_owned(),
+        row_key: columns[0].head().to_owned(),
+        columns: columns.iter().map(column).collect(),
+        encoding: Encoding::Utf8,
+    };
+    Ok(Register { config, file })
+}
+
+fn kind(column: Column) -> FieldKind {
+    match column {
+        Column::AccountId | Column::ApplicantId => FieldKind::AccountId,
+        Column::Name => FieldKind::Name,
+        Column::Kana => FieldKind::Kana,
+        Column::Romaji => FieldKind::Romaji,
+        Column::Email => FieldKind::Email,
+        Column::Phone => FieldKind::Phone,
+        Column::Card => FieldKind::Pan,
+        Column::PasswordHash => FieldKind::Secret,
+        Column::BirthDate => FieldKind::BirthDate,
+        Column::Address => FieldKind::Address,
+    }
+}
+
+/// One route for everything, as `observe` has it.
+fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
+    let upstream = gateway::Upstream {
+        name: "site".to_owned(),
+        scheme: http::uri::Scheme::HTTP,
+        authority: site.to_string().parse().context("the site's address is no authority")?,
+        extra_roots: None,
+    };
+    let route = gateway::Route {
+        name: None,
+        host: None,
+        path_prefix: "/".to_owned(),
+        upstream: 0,
+        inspect: true,
+        continuity: true,
+        compress: false,
+        websocket: false,
+    };
+    Ok(gateway::Config {
+        listeners: vec![gateway::Listener { address: listen, tls: None, proxy_protocol: false }],
+        admin: None,
+        upstreams: vec![upstream],
+        routes: vec![route],
+        trusted_peers: Vec::new(),
+        session: gateway::SessionSource::default(),
+        deadlines: gateway::Deadlines::default(),
+        limits: gateway::Limits::default(),
+        workers: 1,
+        access_log: false,
+    })
+}

@@ -1,5 +1,8 @@
 //! The real executable, as an operator runs it.
 
+mod running;
+mod site;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -276,7 +276,7 @@ impl Snapshot {
 
 fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<Vec<(SourceId, WalFile)>, Error> {
     let read = |(source, number, path): (SourceId, u64, PathBuf)| {
-        Ok((source, WalFile::read(disk, source, number, Path::new(&path))?))
+        Ok((source, WalFile::read_written(disk, source, number, Path::new(&path))?))
     };
     list_files(disk, dirs)?.into_iter().map(read).collect()
 }

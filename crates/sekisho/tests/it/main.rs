@@ -1,5 +1,8 @@
 //! The real executable, as an operator runs it.
 
+#[cfg(feature = "demo")]
+mod demo;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -4,7 +4,9 @@
 """
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
+from itertools import islice
 from typing import Iterable, NamedTuple
 
 from . import values
@@ -12,6 +14,8 @@ from .register import Name, Register
 from .text import name_text, normal_text
 
 WINDOW = 320
+# No value is longer: a mail has 64 + 1 + 253 characters.
+ANCHOR_MAX = 320
 APART = 160
 APART_SINGLE = 40
 KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]")
@@ -134,7 +138,8 @@ def touches(text: str, begin: int, end: int, value: str) -> bool:
 def window(anchors: list[Anchor], anchor: Anchor, key: str, length: int) -> tuple[int, int]:
     """How far around an anchor a subject's name is believed: not over another subject's anchor."""
     begin, end = max(0, anchor.begin - WINDOW), min(length, anchor.end + WINDOW)
-    for other in anchors:
+    first = bisect_left(anchors, begin - ANCHOR_MAX, key=lambda other: other.begin)
+    for other in islice(anchors, first, None):
         if other.begin > end:
             break
         if key in other.keys:

@@ -3,6 +3,11 @@
 //! Read `tidy` for what the layout may not become, `bench` for the figures of BENCHMARKS.md and `crash` for
 //! what 200 real kills prove.
 
+mod bench;
+mod crash;
+mod customers;
+mod process;
+mod sekisho;
 mod tidy;
 
 use anyhow::Result;
@@ -21,12 +26,25 @@ struct Arguments {
 enum Task {
     /// Fail on a forbidden dependency, licence or construct, and on source files that nothing includes.
     Tidy,
+    /// Kill the gateway under load, again and again, and compare what clients received with the recovered ledger.
+    Crash(crash::Options),
+    /// Measure, and print markdown for BENCHMARKS.md.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Sekisho beside nginx as plain proxy, in one run.
+    Proxy(bench::Options),
 }
 
 fn main() -> Result<()> {
     let root = workspace_root();
     match Arguments::parse().task {
         Task::Tidy => tidy::run(root),
+        Task::Bench(Bench::Proxy(options)) => bench::run(root, &options),
+        Task::Crash(options) => crash::run(root, &options),
     }
 }
 

@@ -1,14 +1,73 @@
-//! Stub: what happens to a response between the upstream and the client: inspection, ledger, release.
+//! What happens to a response between the upstream and the client: inspection, ledger, release.
+//!
+//! [`Inspector::begin`] numbers a request and notes its values; [`Inspection::response`] turns the upstream's response
+//! into one that leaves only as the ledger allows (LED-1), and every number ends in one `Closed` record (LED-4). It
+//! does not route, connect, or compress, and blocks nothing but what cannot be recorded (GW-1).
+//!
+//! Read in this order: `response` (what becomes of a response, by its head), `body` (scan, record, wait, release),
+//! `journal` (one response's records). Beside them: `media` (is it text, in which character set), `decode` (content
+//! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
+//! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
 
+mod blind;
+mod body;
+mod decode;
+mod events;
+mod head;
+mod journal;
+mod known;
+mod media;
+mod metrics;
+mod recorder;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+
+pub use body::InspectedBody;
+pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
+pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
+
+use crate::config::{Deadlines, Limits};
+use arc_swap::ArcSwap;
+use blind::BlindWatch;
 use bytes::Bytes;
-use http::{Response, request};
-use sekisho_edm::Index;
-use sekisho_ledger::Ledger;
-use sekisho_model::{Clock, SessionKey};
+use http::{Response, StatusCode};
+use http_body::Body;
+use journal::Journal;
+use known::Known;
+use recorder::Recorder;
+use request::RequestValues;
+use response::Examiner;
+use sekisho_edm::{HashKey, Index};
+use sekisho_ledger::{Health, Ledger, NotDurable};
+use sekisho_model::{Clock, Disposition, SessionKey, Transaction};
+use std::error::Error;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What an [`Inspector`] is made of.
+pub struct InspectorParts {
+    /// Where exposures are recorded.
+    pub ledger: Ledger,
+    /// The registers; swapped from outside.
+    pub index: Arc<ArcSwap<Index>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The key of client addresses.
+    pub key: Arc<HashKey>,
+    /// `decoded_body_bytes_max` and `held_bytes_max` are read.
+    pub limits: Limits,
+    /// `idle_flush` is read.
+    pub deadlines: Deadlines,
+    /// Where a terminal listens.
+    pub events: Option<LiveEventSender>,
+}
 
 /// What the routing layer knows of a request before the upstream is contacted.
+#[derive(Clone, Debug)]
 pub struct Exchange {
     /// The client's address, after trusted proxies.
     pub client: IpAddr,
@@ -31,38 +90,209 @@ pub struct RoutePolicy {
     pub compress: bool,
 }
 
-/// Inspects the responses of one gateway.
+/// Inspects the responses of one gateway. Shared by all its workers.
 pub struct Inspector {
-    _ledger: Ledger,
-    _index: Arc<arc_swap::ArcSwap<Index>>,
-    _clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+}
+
+/// What all responses share.
+struct Shared {
+    recorder: Box<dyn Recorder>,
+    index: Arc<ArcSwap<Index>>,
+    clock: Arc<dyn Clock>,
+    key: Arc<HashKey>,
+    bounds: ArcSwap<Bounds>,
+    held: HeldBytes,
+    known: Known,
+    blind: Mutex<BlindWatch>,
+    counters: Arc<InspectionCounters>,
+    events: Option<LiveEventSender>,
+}
+
+/// What a reload changes.
+struct Bounds {
+    decoded_bytes_max: u64,
+    idle_flush: Duration,
+}
+
+/// Body bytes that all responses together hold while they wait for the ledger.
+struct HeldBytes {
+    semaphore: Arc<Semaphore>,
+    bytes_max: u32,
 }
 
 /// A request under inspection; made before the upstream is contacted.
 pub struct Inspection {
-    _private: (),
+    journal: Journal,
+    method: http::Method,
+    policy: RoutePolicy,
+    index: Arc<Index>,
+    values: RequestValues,
 }
 
 /// The request was refused before the upstream was contacted (GW-1).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused;
 
+/// Why a body ends with an error: the client sees a broken response, never a complete one that is not.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream's body ended early.
+    #[error("the upstream's body ended early")]
+    Upstream(#[source] Box<dyn Error + Send + Sync>),
+    /// A finding could not be recorded (LED-1).
+    #[error("a finding could not be recorded")]
+    Ledger(#[source] NotDurable),
+    /// The content encoding is broken.
+    #[error("the body's content encoding is broken")]
+    Decode(#[source] std::io::Error),
+}
+
 impl Inspector {
-    /// Numbers the request and notes what it contains. Refuses when the ledger is unhealthy (GW-1).
-    pub fn begin(&self, _head: &request::Parts, _exchange: Exchange) -> Result<Inspection, Refused> {
-        Ok(Inspection { _private: () })
+    /// An inspector that records in this ledger.
+    #[must_use]
+    pub fn new(parts: InspectorParts) -> Inspector {
+        let InspectorParts { ledger, index, clock, key, limits, deadlines, events } = parts;
+        Inspector::with_recorder(Box::new(ledger), index, clock, key, &limits, &deadlines, events)
+    }
+
+    fn with_recorder(
+        recorder: Box<dyn Recorder>,
+        index: Arc<ArcSwap<Index>>,
+        clock: Arc<dyn Clock>,
+        key: Arc<HashKey>,
+        limits: &Limits,
+        deadlines: &Deadlines,
+        events: Option<LiveEventSender>,
+    ) -> Inspector {
+        let shared = Shared {
+            recorder,
+            index,
+            clock,
+            key,
+            bounds: ArcSwap::from_pointee(Bounds::of(limits, deadlines)),
+            held: HeldBytes::new(limits.held_bytes_max),
+            known: Known::default(),
+            blind: Mutex::default(),
+            counters: Arc::default(),
+            events,
+        };
+        Inspector { shared: Arc::new(shared) }
+    }
+
+    /// Puts other limits and deadlines in force for the requests that follow; `held_bytes_max` stays.
+    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines) {
+        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines)));
+    }
+
+    /// The counters for `/metrics`.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<InspectionCounters> {
+        &self.shared.counters
+    }
+
+    /// Numbers the request and notes what it contains.
+    ///
+    /// # Errors
+    /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
+    /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
+    pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
+        let Exchange { client, route, policy, session } = exchange;
+        let transaction = Transaction {
+            at: self.shared.clock.now(),
+            client,
+            client_key: self.shared.key.client(client),
+            session,
+            route,
+            method: method_name(&head.method).to_owned(),
+            status: 0,
+        };
+        let sequence = self.shared.recorder.next_sequence();
+        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, policy);
+        if policy.inspect && !policy.continuity && self.shared.recorder.health() == Health::Unhealthy {
+            journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
+            return Err(Refused);
+        }
+        let index = self.shared.index.load_full();
+        let values = match policy.inspect {
+            true => RequestValues::of(&index, head),
+            false => RequestValues::default(),
+        };
+        Ok(Inspection { journal, method: head.method.clone(), policy, index, values })
     }
 }
 
 impl Inspection {
     /// Notes a part of the request's body on its way to the upstream.
-    pub fn request_body(&mut self, _chunk: &Bytes) {}
-
-    /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows.
-    pub async fn response<B>(self, response: Response<B>) -> Response<B> {
-        response
+    pub fn request_body(&mut self, chunk: &[u8]) {
+        if self.policy.inspect {
+            self.values.body(chunk);
+        }
     }
 
-    /// The upstream gave no response; `status` is what the client is told.
-    pub fn failed(self, _status: http::StatusCode) {}
+    /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
+    /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
+    /// was not asked for, or for a body that breaks before its first byte.
+    pub async fn response<B>(self, response: Response<B>) -> Response<InspectedBody<B>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Inspection { journal, method, policy, index, values } = self;
+        let (reflected, conditions) = values.finish(&index);
+        journal.watch(&conditions);
+        let bounds = journal.bounds();
+        let reflected = Arc::new(reflected);
+        Examiner { journal, method, policy, reflected, bounds }.examine(response).await
+    }
+
+    /// The upstream gave no response; `status` is what the client is told: 4xx when the request was refused, 5xx when
+    /// the upstream failed.
+    pub fn failed(mut self, status: StatusCode) {
+        let disposition = match status.is_client_error() {
+            true => Disposition::Refused,
+            false => Disposition::UpstreamFailed,
+        };
+        let (_, conditions) = std::mem::take(&mut self.values).finish(&self.index);
+        self.journal.watch(&conditions);
+        self.journal.without_body();
+        self.journal.transaction.status = status.as_u16();
+        self.journal.dispose(disposition);
+        self.journal.close();
+    }
+}
+
+impl Shared {
+    /// Tells the terminal, where one listens.
+    fn tell(&self, event: impl FnOnce() -> LiveEvent) {
+        if let Some(events) = &self.events {
+            events.send(event());
+        }
+    }
+}
+
+impl Bounds {
+    fn of(limits: &Limits, deadlines: &Deadlines) -> Bounds {
+        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush: deadlines.idle_flush }
+    }
+}
+
+impl HeldBytes {
+    fn new(bytes_max: usize) -> HeldBytes {
+        let bytes_max = u32::try_from(bytes_max.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        HeldBytes { semaphore: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
+    }
+
+    /// A piece counts its bytes; one larger than the whole semaphore takes all of it.
+    fn permits_for(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max)
+    }
+}
+
+/// The ledger's name of a method.
+fn method_name(method: &http::Method) -> &str {
+    match method.as_str() {
+        name @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT") => name,
+        _ => "OTHER",
+    }
 }

@@ -1,12 +1,64 @@
 //! The exposure ledger: write-ahead log, sealed segments, Merkle log, recovery and verification.
+//!
+//! A [`Ledger`] takes records from any thread and makes them durable in groups; a [`Reader`] gives them back while
+//! the writer runs; [`verify()`] checks a directory offline. Read in this order: [`block`] (the log's format),
+//! `wal` (its files), `commit` and `lane` (writing), `recover`, [`manifest`], `log` (evidence), `keeper`
+//! (signing and sealing), [`reader`], [`verify`](mod@verify).
+//!
+//! ```text
+//! MANIFEST                 sealed segments and the blocks they reach
+//! wal/<source>-<n>.wal     preallocated; q-<n>.wal holds the questions asked
+//! emergency/               the emergency log, unless it lies on another device
+//! segments/YYYY/MM/DD/     Parquet
+//! log/checkpoint, log/tile C2SP tlog-tiles
+//! state/last-signed        what was signed last; nothing older is ever signed again
+//! ```
 
-use sekisho_model::{Record, SourceId};
+pub mod block;
+mod commit;
+mod counts;
+mod durable;
+mod error;
+mod lane;
+pub mod manifest;
+mod options;
+mod query;
+pub mod reader;
+mod real_disk;
+mod recover;
+mod shared;
+mod wal;
+
+pub use error::Error;
+pub use options::Options;
+pub use query::{QUERY_SOURCE, append_query};
+pub use reader::{ExposureRow, Filter, GenericRow, Reader, ResponseRow};
+pub use real_disk::RealDisk;
+pub use recover::{Recovery, SEQUENCE_ROOM, TornTail};
+pub use shared::RECORD_BYTES_MAX;
+
+use commit::Committer;
+use lane::{Event, Lane, Which};
+use sekisho_model::{Record, SourceId, Started};
+use shared::Shared;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A writer of one ledger directory. Cheap to clone; shared by all worker threads.
-#[derive(Clone)]
+/// A writer of one ledger directory. Cheap to clone; shared by all worker threads. When the last clone is dropped
+/// without [`Ledger::close`], what waits is not written any more.
+#[derive(Clone, Debug)]
 pub struct Ledger {
-    _private: (),
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    events: Sender<Event>,
+    committer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The position of a record in the log of its source.
@@ -30,6 +82,9 @@ pub enum NotDurable {
     /// The queue is full.
     #[error("the ledger's queue is full")]
     QueueFull,
+    /// The record is longer than [`RECORD_BYTES_MAX`], or than a quarter of a WAL file.
+    #[error("the record is too long")]
+    TooLong,
     /// The log and the emergency log failed.
     #[error("the ledger cannot be written")]
     Failed,
@@ -42,37 +97,130 @@ pub enum NotDurable {
 }
 
 impl Ledger {
+    /// Opens or makes a ledger. What a crash left is recovered; a `Started` record is durable when this returns.
+    pub fn open(options: Options) -> Result<(Ledger, Recovery), Error> {
+        options.check()?;
+        options.disk.create_dir_all(&options.dir).map_err(Error::disk("make", &options.dir))?;
+        let lock_path = options.dir.join("LOCK");
+        let lock = options.disk.try_lock(&lock_path).map_err(Error::disk("lock", &lock_path))?;
+        let lock = Arc::new(lock.ok_or_else(|| Error::Locked { dir: options.dir.clone() })?);
+        let recovered = recover::recover(&options)?;
+        let report = recovered.report.clone();
+
+        let numbers = Arc::new(AtomicU64::new(recovered.file_number_next));
+        let (events, events_of_committer) = channel();
+        let lane = |which, dir: &std::path::Path| Lane::start(which, dir, &options, &numbers, &events, &lock);
+        let lanes = (lane(Which::Primary, &options.dir.join("wal")), lane(Which::Emergency, &options.emergency_dir()));
+        let shared = Arc::new(Shared::new(options, recovered.head, report.sequence_first));
+        let committer = Committer::new(Arc::clone(&shared), events_of_committer, lanes);
+        let committer = std::thread::Builder::new().name("ledger-commit".into()).spawn(move || {
+            committer.run();
+            drop(lock);
+        });
+        let committer = committer.expect("the system starts a few threads when a ledger is opened");
+        let ledger = Ledger { inner: Arc::new(Inner { shared, events, committer: Mutex::new(Some(committer)) }) };
+        ledger.record_start(report.sequence_first)?;
+        Ok((ledger, report))
+    }
+
+    fn record_start(&self, sequence_first: u64) -> Result<(), Error> {
+        let shared = &self.inner.shared;
+        let at = shared.options.clock.now();
+        let started = Started { at, sequence_first, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let refused = |err| Error::NotDurable { what: "the writer's start", err };
+        let position = self.append(Record::Started(started)).map_err(refused)?;
+        shared.wait_durable(position).map_err(refused)
+    }
+
     /// The source that this writer records.
     #[must_use]
     pub fn source(&self) -> SourceId {
-        SourceId(1)
+        self.inner.shared.options.source
     }
 
     /// The next response's sequence number: from 1, never repeated, over restarts too.
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
-        1
+        self.inner.shared.sequence_next.fetch_add(1, Ordering::SeqCst)
     }
 
     /// Queues a record. Never blocks. Heartbeat counts are kept from `Closed` records.
-    pub fn append(&self, _record: Record) -> Result<Position, NotDurable> {
-        Ok(Position(0))
+    pub fn append(&self, record: Record) -> Result<Position, NotDurable> {
+        let (position, wake) = self.inner.shared.append(&record)?;
+        drop(record);
+        if wake {
+            // Without a committer the record stays in the queue, and its waiter was told that the ledger is closed.
+            let _ = self.inner.events.send(Event::Wake);
+        }
+        Ok(position)
     }
 
-    /// Waits until everything up to `position` is durable, at most the configured deadline.
-    pub async fn durable(&self, _position: Position) -> Result<(), NotDurable> {
-        Ok(())
+    /// Waits until everything up to `position` is durable, at most three times the sync deadline: the block before,
+    /// then this one's, in the first and in the emergency log.
+    pub async fn durable(&self, position: Position) -> Result<(), NotDurable> {
+        if self.is_durable(position) {
+            return Ok(());
+        }
+        let mut progress = self.inner.shared.subscribe();
+        let outcome = progress.wait_for(|progress| progress.outcome(position).is_some()).await;
+        outcome.map_err(|_| NotDurable::Closed)?.outcome(position).unwrap_or(Err(NotDurable::Closed))
+    }
+
+    /// As [`Ledger::durable`], on this thread.
+    pub fn wait_durable(&self, position: Position) -> Result<(), NotDurable> {
+        self.inner.shared.wait_durable(position)
     }
 
     /// Whether `position` is durable already.
     #[must_use]
-    pub fn is_durable(&self, _position: Position) -> bool {
-        true
+    pub fn is_durable(&self, position: Position) -> bool {
+        self.inner.shared.is_durable(position)
     }
 
     /// Whether records become durable now.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::Healthy
+        self.inner.shared.health()
     }
+
+    /// Writes what waits and a last heartbeat, then ends. Other clones are refused from now on.
+    pub fn close(&self) -> Result<(), Error> {
+        let _ = self.inner.events.send(Event::Close);
+        let committer = self.inner.committer.lock().expect("no holder of the handle panics").take();
+        if let Some(committer) = committer {
+            self.inner.join(committer)?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Waits for a thread, but not for a disk that hangs.
+    fn join(&self, thread: JoinHandle<()>) -> Result<(), Error> {
+        let clock = &self.shared.options.clock;
+        let deadline = self.shared.options.close_deadline;
+        let started = clock.elapsed();
+        while !thread.is_finished() {
+            if clock.elapsed().saturating_sub(started) >= deadline {
+                return Err(Error::CloseLate(deadline));
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        thread.join().expect("the ledger's threads do not panic");
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = self.events.send(Event::Abandon);
+    }
+}
+
+/// A new private key for a ledger's log of this name, to be stored in a file with mode 0600.
+pub fn generate_signing_key(name: &str) -> Result<String, Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|err| Error::Random(err.to_string()))?;
+    sekisho_tlog::checkpoint::generate_signing_key(name, &seed)
+        .map_err(|err| Error::Log { dir: std::path::PathBuf::new(), err })
 }

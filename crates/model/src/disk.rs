@@ -20,6 +20,9 @@ pub enum Open {
     Create,
 }
 
+/// A lock that is held until this is dropped.
+pub type Lock = Box<dyn std::any::Any + Send + Sync>;
+
 /// A directory tree that can be synced.
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Opens a file.
@@ -36,6 +39,9 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Whether something has this name.
     fn exists(&self, path: &Path) -> bool;
+    /// Takes the only writer's lock on a file that is made where it is missing; `None` when another has it.
+    /// The lock ends when the value is dropped.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Lock>>;
 }
 
 /// An open file with positioned reads and writes.

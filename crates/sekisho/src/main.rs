@@ -1,2 +1,45 @@
-//! stub
-fn main() {}
+//! Sekisho's executable: the command line and the wiring of the parts.
+//!
+//! One file a command in `command/`; what they share is beside this file. Exit codes: 0 done, 1 the answer is "no",
+//! 2 usage, 3 the environment failed.
+
+mod command;
+mod config;
+mod files;
+mod keys;
+mod learn;
+mod live;
+mod logs;
+mod register_file;
+mod register_index;
+mod report;
+mod running;
+mod times;
+
+use clap::Parser;
+use command::{Command, Done};
+use std::process::ExitCode;
+
+/// The checkpoint in front of a financial firm's customer systems.
+///
+/// Sekisho inspects what leaves, writes down whose data it was before the bytes go out, and answers: who, which
+/// fields, since when.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 80)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logs::start();
+    match arguments.command.run() {
+        Ok(Done::Yes) => ExitCode::SUCCESS,
+        Ok(Done::No) => ExitCode::from(1),
+        Err(err) => {
+            eprintln!("error: {err:#}");
+            ExitCode::from(3)
+        }
+    }
+}

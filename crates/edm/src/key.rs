@@ -1,0 +1,203 @@
+//! The secret under which every value is hashed.
+//!
+//! AES-128 CMAC (NIST SP 800-38B) over one tag byte and the message, so that equal bytes in different uses never
+//! have equal hashes. Value hashes are the first 8 bytes, which is what the index stores.
+
+use aes::Aes128;
+use cmac::{Cmac, KeyInit, Mac};
+use sekisho_model::{FieldKind, SessionKey, SubjectId};
+use std::net::IpAddr;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The secret under which every value is hashed: AES-128 CMAC, with a tag for each use. Wiped when dropped.
+pub struct HashKey {
+    keyed: Cmac<Aes128>,
+}
+
+/// What a hash is for: the first byte of the message. Stored hashes depend on these numbers.
+#[derive(Clone, Copy)]
+enum Use {
+    Session = 1,
+    Client = 2,
+    RowKey = 3,
+    Check = 4,
+    NamePart = 5,
+    NameFilter = 6,
+    File = 7,
+    SecretRun = 8,
+    /// Plus the value kind's number.
+    Value = 0x20,
+}
+
+/// The kinds of values that are looked up by their hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ValueKind {
+    Email = 0,
+    AccountId = 1,
+    Pan = 2,
+    Phone = 3,
+    Secret = 4,
+}
+
+impl ValueKind {
+    pub(crate) const ALL: [ValueKind; 5] =
+        [ValueKind::Email, ValueKind::AccountId, ValueKind::Pan, ValueKind::Phone, ValueKind::Secret];
+
+    pub(crate) fn of(kind: FieldKind) -> Option<ValueKind> {
+        match kind {
+            FieldKind::Email => Some(ValueKind::Email),
+            FieldKind::AccountId => Some(ValueKind::AccountId),
+            FieldKind::Pan => Some(ValueKind::Pan),
+            FieldKind::Phone => Some(ValueKind::Phone),
+            FieldKind::Secret => Some(ValueKind::Secret),
+            FieldKind::Name
+            | FieldKind::Kana
+            | FieldKind::Romaji
+            | FieldKind::BirthDate
+            | FieldKind::Address
+            | FieldKind::Text => None,
+        }
+    }
+}
+
+impl HashKey {
+    /// The key of these 16 bytes.
+    #[must_use]
+    pub fn new(mut bytes: [u8; 16]) -> HashKey {
+        let keyed = Cmac::new(&bytes.into());
+        bytes.zeroize();
+        HashKey { keyed }
+    }
+
+    /// The keyed hash of a session cookie or token.
+    #[must_use]
+    pub fn session(&self, token: &[u8]) -> SessionKey {
+        SessionKey(self.mac(Use::Session as u8, &[token]))
+    }
+
+    /// The keyed hash of a client address. An IPv4 address and its IPv6-mapped form are the same client.
+    #[must_use]
+    pub fn client(&self, address: IpAddr) -> [u8; 16] {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => self.mac(Use::Client as u8, &[&v4.octets()]),
+            IpAddr::V6(v6) => self.mac(Use::Client as u8, &[&v6.octets()]),
+        }
+    }
+
+    /// The hash of a row key of one register. The register's name is part of it, so that equal keys of two
+    /// registers cannot be matched.
+    pub(crate) fn row_key(&self, register: &str, row_key: &str) -> u64 {
+        let name_len = u32::try_from(register.len()).unwrap_or(u32::MAX).to_le_bytes();
+        self.mac64(Use::RowKey as u8, &[&name_len, register.as_bytes(), row_key.as_bytes()])
+    }
+
+    /// The hash of a normalised value.
+    pub(crate) fn value(&self, kind: ValueKind, normalised: &[u8]) -> u64 {
+        self.mac64(Use::Value as u8 + kind as u8, &[normalised])
+    }
+
+    /// The hash of a secret's anchor run.
+    pub(crate) fn secret_run(&self, run: &[u8]) -> u64 {
+        self.mac64(Use::SecretRun as u8, &[run])
+    }
+
+    /// The hash of a name part of one subject: equal names of two persons have different hashes.
+    pub(crate) fn name_part(&self, subject: SubjectId, part: &[u8]) -> u64 {
+        self.mac64(Use::NamePart as u8, &[&subject.0.to_le_bytes(), part])
+    }
+
+    /// The bits by which first characters of one subject's names are filtered.
+    pub(crate) fn name_filter(&self, subject: SubjectId) -> u64 {
+        self.mac64(Use::NameFilter as u8, &[&subject.0.to_le_bytes()])
+    }
+
+    /// A constant under this key: tells whether a stored index belongs to it.
+    pub(crate) fn check_value(&self) -> [u8; 16] {
+        self.mac(Use::Check as u8, &[b"sekisho index"])
+    }
+
+    /// A running CMAC of a stored index.
+    pub(crate) fn file_mac(&self) -> Mac16 {
+        let mut mac = self.keyed.clone();
+        mac.update(&[Use::File as u8]);
+        Mac16(mac)
+    }
+
+    fn mac64(&self, tag: u8, parts: &[&[u8]]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.mac(tag, parts);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    fn mac(&self, tag: u8, parts: &[&[u8]]) -> [u8; 16] {
+        let mut mac = self.keyed.clone();
+        mac.update(&[tag]);
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// A running CMAC.
+pub(crate) struct Mac16(Cmac<Aes128>);
+
+impl Mac16 {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> [u8; 16] {
+        self.0.clone().finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashKey(..)")
+    }
+}
+
+/// The cipher's round keys are wiped by the `zeroize` features of `aes` and `cmac`; this holds them to it.
+const fn wiped_on_drop<T: ZeroizeOnDrop>() {}
+const _: () = wiped_on_drop::<Aes128>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mac_is_standard_cmac_with_a_leading_tag() {
+        // `openssl mac -cipher AES-128-CBC -macopt hexkey:000102…0f CMAC` over 01 61 62 63.
+        let key = HashKey::new(std::array::from_fn(|i| u8::try_from(i).unwrap_or(0)));
+        let expected = {
+            let mut mac = <Cmac<Aes128> as KeyInit>::new(&std::array::from_fn::<u8, 16, _>(|i| i as u8).into());
+            mac.update(b"\x01abc");
+            <[u8; 16]>::from(mac.finalize().into_bytes())
+        };
+        assert_eq!(key.session(b"abc").0, expected);
+    }
+
+    #[test]
+    fn equal_bytes_in_different_uses_have_different_hashes() {
+        let key = HashKey::new([7; 16]);
+        let hashes = [
+            key.value(ValueKind::Email, b"12345678"),
+            key.value(ValueKind::AccountId, b"12345678"),
+            key.value(ValueKind::Phone, b"12345678"),
+            key.secret_run(b"12345678"),
+            key.row_key("", "12345678"),
+        ];
+        let distinct: std::collections::HashSet<_> = hashes.iter().collect();
+        assert_eq!(distinct.len(), hashes.len());
+        assert_ne!(key.row_key("ab", "c"), key.row_key("a", "bc"));
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_same_client() {
+        let key = HashKey::new([7; 16]);
+        let v4: IpAddr = "192.0.2.7".parse().expect("an address");
+        let mapped: IpAddr = "::ffff:192.0.2.7".parse().expect("an address");
+        assert_eq!(key.client(v4), key.client(mapped));
+        assert_ne!(key.client(v4), HashKey::new([8; 16]).client(v4));
+    }
+}

@@ -1,0 +1,245 @@
+//! What a client connection is doing, and the deadline that follows from it.
+//!
+//! The deadlines of an HTTP/1 head and of HTTP/1 keep-alive are the [`HeadGate`](crate::head_gate::HeadGate)'s. Here
+//! are the others: a client that does not read its response, and an HTTP/2 connection without a request. The
+//! connection's I/O and its requests report to an [`Activity`]; [`drive`] polls the connection and ends it when a
+//! deadline has passed. One timer a connection, re-armed lazily: no timer is touched per request.
+
+use crate::config::Deadlines;
+use pin_project_lite::pin_project;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep_until};
+
+/// Which protocol a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// The state of one client connection. Atomics only because hyper's upgrades want `Send`; one thread uses it.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    protocol: Protocol,
+    opened: Instant,
+    requests: AtomicU32,
+    /// When the last request ended.
+    idle_since_ms: AtomicU64,
+    /// When writing stopped because the client does not read, plus one; 0 while it flows.
+    write_stalled_ms: AtomicU64,
+    upgraded: AtomicBool,
+}
+
+impl Activity {
+    /// A connection that was opened now and waits for its first request.
+    pub(crate) fn new(protocol: Protocol) -> Arc<Activity> {
+        Arc::new(Activity {
+            protocol,
+            opened: Instant::now(),
+            requests: AtomicU32::new(0),
+            idle_since_ms: AtomicU64::new(0),
+            write_stalled_ms: AtomicU64::new(0),
+            upgraded: AtomicBool::new(false),
+        })
+    }
+
+    /// Counts a request until the guard is dropped, which is when its response has ended.
+    pub(crate) fn begin_request(self: &Arc<Activity>) -> ActiveRequest {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest { activity: Arc::clone(self) }
+    }
+
+    /// The connection became another protocol, which has its own deadlines.
+    pub(crate) fn upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn at(&self, ms: u64) -> Instant {
+        self.opened + Duration::from_millis(ms)
+    }
+
+    fn write_stalled(&self) {
+        if self.write_stalled_ms.load(Ordering::Relaxed) == 0 {
+            self.write_stalled_ms.store(self.now_ms() + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn write_flows(&self) {
+        if self.write_stalled_ms.load(Ordering::Relaxed) != 0 {
+            self.write_stalled_ms.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// When the connection is to be ended; `None` while other deadlines apply.
+    fn deadline(&self, deadlines: &Deadlines) -> Option<Instant> {
+        if self.upgraded.load(Ordering::Relaxed) {
+            return None;
+        }
+        let stalled_ms = self.write_stalled_ms.load(Ordering::Relaxed);
+        if stalled_ms != 0 {
+            return Some(self.at(stalled_ms) + deadlines.response_body_idle);
+        }
+        let is_idle = self.protocol == Protocol::Http2 && self.requests.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| self.at(self.idle_since_ms.load(Ordering::Relaxed)) + deadlines.keep_alive_idle)
+    }
+}
+
+/// A request in service.
+#[derive(Debug)]
+pub(crate) struct ActiveRequest {
+    activity: Arc<Activity>,
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.activity.requests.fetch_sub(1, Ordering::Relaxed);
+        self.activity.idle_since_ms.store(self.activity.now_ms(), Ordering::Relaxed);
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client or hyper ended it.
+    Closed(Result<(), hyper::Error>),
+    /// The deadline of its phase passed.
+    Expired,
+}
+
+/// A hyper connection that can be told to end after its open requests.
+pub(crate) trait Graceful: Future<Output = Result<(), hyper::Error>> {
+    /// Ends the connection after the requests in service.
+    fn finish_requests(self: Pin<&mut Self>);
+}
+
+/// Polls the connection to its end, to its deadline, or to the end of its open requests once `stop` is true.
+pub(crate) async fn drive(
+    connection: impl Graceful,
+    activity: &Activity,
+    deadlines: &Deadlines,
+    mut stop: watch::Receiver<bool>,
+) -> End {
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle).into()));
+    let mut stopping = pin!(async move {
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut stopped = false;
+    // Once an idle HTTP/2 connection was sent a GOAWAY: when it is dropped all the same.
+    let mut goodbye = None;
+    poll_fn(|cx| {
+        if !stopped && stopping.as_mut().poll(cx).is_ready() {
+            stopped = true;
+            connection.as_mut().finish_requests();
+        }
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Closed(result));
+            }
+            ready!(poll_deadline(timer.as_mut(), || goodbye.or_else(|| activity.deadline(deadlines)), cx));
+            if goodbye.is_some() || activity.protocol == Protocol::Http1 {
+                return Poll::Ready(End::Expired);
+            }
+            goodbye = Some(Instant::now() + GOODBYE_MAX);
+            connection.as_mut().finish_requests();
+        }
+    })
+    .await
+}
+
+/// How long an idle HTTP/2 connection has to take its GOAWAY and close.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
+/// Ready when the connection's deadline has passed. The timer may be armed too early, never too late.
+fn poll_deadline(mut timer: Pin<&mut Sleep>, deadline: impl Fn() -> Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        let deadline = deadline();
+        if let Some(deadline) = deadline
+            && deadline < timer.deadline().into_std()
+        {
+            timer.as_mut().reset(deadline.into());
+        }
+        ready!(timer.as_mut().poll(cx));
+        let now = Instant::now();
+        match deadline {
+            Some(deadline) if deadline <= now => return Poll::Ready(()),
+            Some(deadline) => timer.as_mut().reset(deadline.into()),
+            None => timer.as_mut().reset((now + UNWATCHED_MAX).into()),
+        }
+    }
+}
+
+/// Where no deadline applies, one is looked for again after this long: streams end outside the connection's own task.
+const UNWATCHED_MAX: Duration = Duration::from_secs(1);
+
+pin_project! {
+    /// A client's stream that reports stalled writes.
+    #[derive(Debug)]
+    pub(crate) struct Watched<IO> {
+        #[pin]
+        io: IO,
+        activity: Arc<Activity>,
+    }
+}
+
+impl<IO> Watched<IO> {
+    pub(crate) fn new(io: IO, activity: Arc<Activity>) -> Watched<IO> {
+        Watched { io, activity }
+    }
+}
+
+impl<IO: AsyncRead> AsyncRead for Watched<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buffer)
+    }
+}
+
+impl<IO: AsyncWrite> AsyncWrite for Watched<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        noted(this.activity, this.io.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        noted(this.activity, this.io.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+}
+
+fn noted<T>(activity: &Activity, polled: Poll<T>) -> Poll<T> {
+    match polled {
+        Poll::Pending => activity.write_stalled(),
+        Poll::Ready(_) => activity.write_flows(),
+    }
+    polled
+}

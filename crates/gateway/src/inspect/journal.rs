@@ -1,0 +1,289 @@
+//! One response's records: `Opened` at its first finding, `Exposed` for each part, and `Closed` exactly once, whatever
+//! happens (LED-4): a journal that is dropped closes itself.
+
+use super::events::LiveEvent;
+use super::known::{Fact, Item, Receiver};
+use super::recorder::Wait;
+use super::{Bounds, RoutePolicy, Shared, blind};
+use http::StatusCode;
+use sekisho_edm::{Finding, Found};
+use sekisho_ledger::{NotDurable, Position};
+use sekisho_model::{
+    ByteRange, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, Transaction,
+    Uninspectable,
+};
+use std::sync::{Arc, PoisonError};
+
+/// The records of one response.
+pub(super) struct Journal {
+    pub(super) shared: Arc<Shared>,
+    pub(super) sequence: u64,
+    pub(super) transaction: Transaction,
+    policy: RoutePolicy,
+    inspection: Inspection,
+    disposition: Option<Disposition>,
+    body_bytes_released: u64,
+    /// The status that `Opened` told, once it is in the ledger's queue.
+    opened_with: Option<u16>,
+    has_closed: bool,
+}
+
+/// Whether a part holds somebody's data: decides what happens when it cannot be recorded (GW-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stake {
+    /// A registered subject's fields, not only an echo.
+    Subject,
+    /// Unregistered or reflected values only.
+    NoSubject,
+}
+
+/// Findings on their way into the ledger.
+pub(super) struct Batch {
+    pub(super) stake: Stake,
+    /// `None`: durable already, no need to wait.
+    pub(super) wait: Option<Wait>,
+    facts: Vec<Fact>,
+}
+
+impl Journal {
+    pub(super) fn new(shared: Arc<Shared>, sequence: u64, transaction: Transaction, policy: RoutePolicy) -> Journal {
+        Journal {
+            shared,
+            sequence,
+            transaction,
+            policy,
+            inspection: Inspection::Inspected,
+            disposition: None,
+            body_bytes_released: 0,
+            opened_with: None,
+            has_closed: false,
+        }
+    }
+
+    /// The response has no body of the upstream's.
+    pub(super) fn without_body(&mut self) {
+        if self.inspection == Inspection::Inspected {
+            self.inspection = Inspection::WithoutBody;
+        }
+    }
+
+    /// The response is not inspected, or not wholly. The first reason stays.
+    pub(super) fn not_inspectable(&mut self, reason: Uninspectable) {
+        if !matches!(self.inspection, Inspection::NotInspectable(_)) {
+            self.inspection = Inspection::NotInspectable(reason);
+        }
+    }
+
+    /// How the response will end; the first word stays.
+    pub(super) fn dispose(&mut self, disposition: Disposition) {
+        self.disposition.get_or_insert(disposition);
+    }
+
+    /// Bytes were handed to the client's connection.
+    pub(super) fn released(&mut self, bytes: usize) {
+        self.body_bytes_released += bytes as u64;
+    }
+
+    /// GW-1: the request was refused before the upstream was contacted.
+    pub(super) fn refused_at_begin(mut self, status: StatusCode) {
+        self.transaction.status = status.as_u16();
+        self.without_body();
+        self.dispose(Disposition::Refused);
+        self.close();
+    }
+
+    /// The bounds in force.
+    pub(super) fn bounds(&self) -> Arc<Bounds> {
+        self.shared.bounds.load_full()
+    }
+
+    /// Counts a request's values that read like a query's condition.
+    pub(super) fn watch(&self, conditions: &[Vec<u8>]) {
+        if conditions.is_empty() {
+            return;
+        }
+        let Transaction { at, client, session, .. } = self.transaction;
+        let key = blind::Key { client, session, route: self.transaction.route.clone() };
+        let suspect = self.shared.blind.lock().unwrap_or_else(PoisonError::into_inner).note(at, key, conditions);
+        if let Some(suspect) = suspect {
+            self.shared.counters.suspects.add(1);
+            self.shared.tell(|| LiveEvent::Suspect(suspect.clone()));
+            // Counted when it is lost.
+            let _position = self.append(Record::Suspect(suspect));
+        }
+    }
+
+    /// GW-1: what happens to a part that cannot be recorded.
+    pub(super) fn may_pass(&self, stake: Stake) -> bool {
+        self.policy.continuity || stake == Stake::NoSubject
+    }
+
+    /// Whether somebody's data was found.
+    pub(super) fn has_findings(&self) -> bool {
+        self.opened_with.is_some()
+    }
+
+    /// Records what a part holds. Never waits itself.
+    pub(super) fn expose(&mut self, findings: &[Finding]) -> Result<Batch, (Stake, NotDurable)> {
+        let (exposures, generic) = merge(findings);
+        let stake = match exposures.iter().any(|exposure| !exposure.fields.is_empty()) {
+            true => Stake::Subject,
+            false => Stake::NoSubject,
+        };
+        let facts = self.facts(&exposures, &generic);
+        let is_known = facts.as_deref().is_some_and(|facts| self.shared.known.has_all(facts));
+        let position = self.append_exposed(findings, exposures, generic).map_err(|err| (stake, err))?;
+        let counters = &self.shared.counters;
+        let wait = match is_known || self.shared.recorder.is_durable(position) {
+            true => {
+                counters.waits_saved.add(1);
+                None
+            }
+            false => {
+                counters.waits.add(1);
+                Some(self.shared.recorder.durable(position))
+            }
+        };
+        Ok(Batch { stake, wait, facts: facts.unwrap_or_default() })
+    }
+
+    /// A batch has become durable: the same findings need no wait from now on.
+    pub(super) fn durable(&self, batch: &Batch) {
+        self.shared.known.add(&batch.facts);
+    }
+
+    fn append_exposed(
+        &mut self,
+        findings: &[Finding],
+        exposures: Vec<Exposure>,
+        generic: Vec<Generic>,
+    ) -> Result<Position, NotDurable> {
+        let at = self.shared.clock.now();
+        if self.opened_with.is_none() {
+            let opened = Opened { sequence: self.sequence, transaction: self.transaction.clone() };
+            self.append(Record::Opened(opened))?;
+            self.opened_with = Some(self.transaction.status);
+        }
+        let span = ByteRange {
+            start: findings.iter().map(|finding| finding.span.start).min().unwrap_or(0),
+            end: findings.iter().map(|finding| finding.span.end).max().unwrap_or(0),
+        };
+        let event = self.shared.events.is_some().then(|| LiveEvent::Exposed {
+            sequence: self.sequence,
+            at,
+            client: self.transaction.client,
+            session: self.transaction.session,
+            route: self.transaction.route.clone(),
+            status: self.transaction.status,
+            exposures: exposures.clone(),
+            generic: generic.clone(),
+        });
+        let exposed = Exposed { sequence: self.sequence, at, span, exposures, generic };
+        let position = self.append(Record::Exposed(exposed))?;
+        self.shared.counters.exposed.add(1);
+        if let Some(event) = event {
+            self.shared.tell(|| event);
+        }
+        Ok(position)
+    }
+
+    fn append(&self, record: Record) -> Result<Position, NotDurable> {
+        let appended = self.shared.recorder.append(record);
+        if appended.is_err() {
+            self.shared.counters.records_lost.add(1);
+        }
+        appended
+    }
+
+    /// What will be known once the part is durable; `None` when it must wait each time: a subject's data without a
+    /// session to know the receiver by, or a value without a hash.
+    fn facts(&self, exposures: &[Exposure], generic: &[Generic]) -> Option<Vec<Fact>> {
+        let receiver = Receiver { client: self.transaction.client, session: self.transaction.session };
+        if !exposures.is_empty() && receiver.session.is_none() {
+            return None;
+        }
+        let mut facts = Vec::with_capacity(exposures.len() + generic.len());
+        for exposure in exposures {
+            let both = [
+                (Item::Subject(exposure.subject), exposure.fields),
+                (Item::Reflected(exposure.subject), exposure.reflected),
+            ];
+            facts.extend(both.into_iter().filter(|(_, set)| !set.is_empty()).map(|(item, set)| (receiver, item, set)));
+        }
+        for value in generic {
+            let item = Item::Generic { kind: value.kind, value: value.value?, reflected: value.reflected };
+            facts.push((receiver, item, FieldSet::EMPTY));
+        }
+        Some(facts)
+    }
+
+    /// Writes `Closed`, once.
+    pub(super) fn close(&mut self) {
+        if std::mem::replace(&mut self.has_closed, true) {
+            return;
+        }
+        let at = self.shared.clock.now();
+        let disposition = self.disposition.unwrap_or(Disposition::Released);
+        let is_told = self.opened_with == Some(self.transaction.status);
+        let closed = Closed {
+            sequence: self.sequence,
+            at,
+            transaction: (!is_told).then(|| self.transaction.clone()),
+            inspection: self.inspection,
+            disposition,
+            body_bytes_released: self.body_bytes_released,
+        };
+        // Nothing waits for this record; one that is lost is counted, and leaves a gap in the sequence (LED-4).
+        let _lost_is_counted = self.append(Record::Closed(closed));
+        self.shared.counters.closed(self.inspection, disposition);
+        let (sequence, route) = (self.sequence, &self.transaction.route);
+        if disposition == Disposition::Refused {
+            let status = self.transaction.status;
+            self.shared.tell(|| LiveEvent::Refused { sequence, at, route: route.clone(), status });
+        }
+        if let Inspection::NotInspectable(reason) = self.inspection
+            && reason != Uninspectable::RouteExcluded
+        {
+            self.shared.tell(|| LiveEvent::NotInspectable { sequence, at, route: route.clone(), reason });
+        }
+    }
+}
+
+impl Drop for Journal {
+    /// Whoever forgets to close, panics or is dropped by a client that went away: the response still ends.
+    fn drop(&mut self) {
+        if !self.has_closed {
+            self.dispose(match std::thread::panicking() {
+                true => Disposition::Refused,
+                false => Disposition::ClientGone,
+            });
+            self.close();
+        }
+    }
+}
+
+/// Each subject once, with all its fields of the part; each unregistered value once.
+fn merge(findings: &[Finding]) -> (Vec<Exposure>, Vec<Generic>) {
+    let mut exposures: Vec<Exposure> = Vec::new();
+    let mut by_subject = std::collections::HashMap::new();
+    let mut generic = Vec::new();
+    for finding in findings {
+        match finding.found {
+            Found::Subject { subject, fields, reflected } => {
+                let at = *by_subject.entry(subject).or_insert_with(|| {
+                    exposures.push(Exposure { subject, fields: FieldSet::EMPTY, reflected: FieldSet::EMPTY });
+                    exposures.len() - 1
+                });
+                exposures[at].fields = exposures[at].fields.union(fields);
+                exposures[at].reflected = exposures[at].reflected.union(reflected);
+            }
+            Found::Generic(value) => {
+                // Few in a part; a My Number has no hash, so each one stays.
+                if value.value.is_none() || !generic.contains(&value) {
+                    generic.push(value);
+                }
+            }
+        }
+    }
+    (exposures, generic)
+}

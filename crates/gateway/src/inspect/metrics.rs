@@ -1,0 +1,109 @@
+//! Counters of the inspection, for `/metrics`. They are for watching; the ledger is the evidence.
+
+use sekisho_model::{Disposition, Inspection, Uninspectable};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts since the start of the process.
+#[derive(Debug, Default)]
+pub struct InspectionCounters {
+    /// Responses wholly inspected.
+    pub inspected: Counter,
+    /// Responses without a body.
+    pub without_body: Counter,
+    /// Responses not inspectable, by [`reason_name`]'s order.
+    pub not_inspectable: [Counter; REASONS.len()],
+    /// Requests and responses refused.
+    pub refused: Counter,
+    /// Responses that the upstream broke off.
+    pub upstream_failed: Counter,
+    /// Responses whose client went away.
+    pub client_gone: Counter,
+    /// Body bytes scanned.
+    pub bytes_scanned: Counter,
+    /// `Exposed` records written.
+    pub exposed: Counter,
+    /// Parts that waited for the ledger.
+    pub waits: Counter,
+    /// Parts whose findings were durable already and did not wait.
+    pub waits_saved: Counter,
+    /// Records that could not be appended.
+    pub records_lost: Counter,
+    /// Suspect records.
+    pub suspects: Counter,
+}
+
+/// Every reason, in the order of [`InspectionCounters::not_inspectable`].
+pub const REASONS: [Uninspectable; 11] = [
+    Uninspectable::ContentType,
+    Uninspectable::Container,
+    Uninspectable::ContentEncoding,
+    Uninspectable::DecodeFailed,
+    Uninspectable::DecodeLimit,
+    Uninspectable::Charset,
+    Uninspectable::Upgraded,
+    Uninspectable::Partial,
+    Uninspectable::IdleFlush,
+    Uninspectable::LedgerUnavailable,
+    Uninspectable::RouteExcluded,
+];
+
+/// A reason's name, as in the ledger's files.
+#[must_use]
+pub fn reason_name(reason: Uninspectable) -> &'static str {
+    match reason {
+        Uninspectable::ContentType => "content_type",
+        Uninspectable::Container => "container",
+        Uninspectable::ContentEncoding => "content_encoding",
+        Uninspectable::DecodeFailed => "decode_failed",
+        Uninspectable::DecodeLimit => "decode_limit",
+        Uninspectable::Charset => "charset",
+        Uninspectable::Upgraded => "upgraded",
+        Uninspectable::Partial => "partial",
+        Uninspectable::IdleFlush => "idle_flush",
+        Uninspectable::LedgerUnavailable => "ledger_unavailable",
+        Uninspectable::RouteExcluded => "route_excluded",
+    }
+}
+
+impl InspectionCounters {
+    /// Responses not inspectable for this reason.
+    #[must_use]
+    pub fn not_inspectable(&self, reason: Uninspectable) -> u64 {
+        let at = REASONS.iter().position(|other| *other == reason);
+        at.map_or(0, |at| self.not_inspectable[at].value())
+    }
+
+    pub(crate) fn closed(&self, inspection: Inspection, disposition: Disposition) {
+        match inspection {
+            Inspection::Inspected => self.inspected.add(1),
+            Inspection::WithoutBody => self.without_body.add(1),
+            Inspection::NotInspectable(reason) => {
+                if let Some(at) = REASONS.iter().position(|other| *other == reason) {
+                    self.not_inspectable[at].add(1);
+                }
+            }
+        }
+        match disposition {
+            Disposition::Refused | Disposition::Blocked => self.refused.add(1),
+            Disposition::UpstreamFailed => self.upstream_failed.add(1),
+            Disposition::ClientGone => self.client_gone.add(1),
+            Disposition::Released | Disposition::Masked => {}
+        }
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The count so far.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,399 @@
+//! One request's way: host, route, session, inspection, upstream, response.
+//!
+//! Everything that ends the way early is a [`Refusal`]: a status for the client, a word for the log.
+
+use crate::account::Account;
+use crate::activity::Activity;
+use crate::config::{Limits, Route};
+use crate::download::UpstreamBody;
+use crate::forwarded::{self, Arrival, ClientScheme, Origin};
+use crate::headers;
+use crate::inspect::{Exchange, RoutePolicy};
+use crate::reply::{self, Compression, Inspected, Reply};
+use crate::route::Choice;
+use crate::server::{Current, Worker};
+use crate::session;
+use crate::upgrade;
+use crate::upload::{RequestBody, Upload, UploadError};
+use crate::upstream::{Age, ConnectError, Connection, Pool};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::time::sleep;
+
+/// Serves the requests of one client connection.
+pub(crate) struct Service {
+    pub(crate) worker: Rc<Worker>,
+    /// The connection's other end, after a PROXY header.
+    pub(crate) client: SocketAddr,
+    pub(crate) scheme: ClientScheme,
+    pub(crate) activity: Arc<Activity>,
+}
+
+/// Why a request was not answered by its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Host,
+    Path,
+    Method,
+    NoRoute,
+    HeaderCount,
+    BodyTooLarge,
+    BodyIdle,
+    BodyBroken,
+    LedgerUnavailable,
+    ConnectFailed,
+    ConnectLate,
+    FirstByteLate,
+    UpstreamFailed,
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Refusal::Host | Refusal::Path | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
+            Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
+            Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Refusal::Host => "bad_host",
+            Refusal::Path => "ambiguous_path",
+            Refusal::Method => "method",
+            Refusal::NoRoute => "no_route",
+            Refusal::HeaderCount => "too_many_headers",
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::BodyIdle => "body_idle",
+            Refusal::BodyBroken => "body_broken",
+            Refusal::LedgerUnavailable => "ledger_unavailable",
+            Refusal::ConnectFailed => "connect_failed",
+            Refusal::ConnectLate => "connect_late",
+            Refusal::FirstByteLate => "first_byte_late",
+            Refusal::UpstreamFailed => "upstream_failed",
+        }
+    }
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(err: ConnectError) -> Refusal {
+        match err {
+            ConnectError::Late => Refusal::ConnectLate,
+            ConnectError::Connect(_) | ConnectError::Handshake(_) => Refusal::ConnectFailed,
+        }
+    }
+}
+
+impl From<UploadError> for Refusal {
+    fn from(err: UploadError) -> Refusal {
+        match err {
+            UploadError::TooLarge => Refusal::BodyTooLarge,
+            UploadError::Idle => Refusal::BodyIdle,
+            UploadError::Client => Refusal::BodyBroken,
+        }
+    }
+}
+
+impl Service {
+    /// Answers one request, always.
+    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
+        let active = self.activity.begin_request();
+        let mut account = Account::open(Arc::clone(&self.worker.shared), active, request.method());
+        Ok(match self.answer(request, &mut account).await {
+            Ok((response, compression)) => {
+                account.answered(response.status(), "passed");
+                reply::inspected(response, compression, account)
+            }
+            Err(refusal) => {
+                account.answered(refusal.status(), refusal.name());
+                reply::page(refusal.status(), account)
+            }
+        })
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        account: &mut Account,
+    ) -> Result<(Response<Inspected>, Compression), Refusal> {
+        let current = self.worker.current();
+        let wish = upgrade::wish(&mut request);
+        let (mut head, body) = request.into_parts();
+        let host = check_head(&head, current.serving.limits())?;
+        let route = choose_route(&current, host.as_ref(), head.uri.path())?;
+        let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
+        let origin = self.origin(&current, &host, &head);
+        let exchange = self.exchange(&current, route, &origin, &head, account);
+        let inspection =
+            self.worker.shared.inspector.begin(&head, exchange).map_err(|_refused| Refusal::LedgerUnavailable)?;
+
+        let upload = Upload::new(inspection);
+        let pool = Rc::clone(&current.pools[route.upstream]);
+        let body = self.request_body(&current, body, &upload);
+        let compression = Compression::wanted(route, &head);
+        let wish = wish.filter(|_| route.websocket);
+        rewrite_head(&mut head, &host, route, &body);
+        forwarded::set_upstream_headers(&mut head.headers, &origin);
+        if wish.is_some() {
+            upgrade::ask(&mut head.headers);
+        }
+        let sent = Instant::now();
+        match send(&current, &pool, Request::from_parts(head, body), &upload).await {
+            Ok((response, connection)) => {
+                account.upstream_answered(sent);
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    let response = self.switch(wish, response, &upload).await?;
+                    return Ok((response, Compression::Off));
+                }
+                Ok((self.respond(&current, response, connection, pool, upload).await, compression))
+            }
+            Err(refusal) => Err(failed(&upload, upload.failure().map_or(refusal, Refusal::from))),
+        }
+    }
+
+    /// Passes a 101 through that was asked for; any other one is the upstream's fault.
+    async fn switch(
+        &self,
+        wish: Option<upgrade::Wish>,
+        mut response: Response<Incoming>,
+        upload: &Upload,
+    ) -> Result<Response<Inspected>, Refusal> {
+        let upstream = hyper::upgrade::on(&mut response);
+        let (mut head, body) = response.into_parts();
+        let (Some(wish), Some(handshake)) = (wish, upgrade::switch(&head)) else {
+            return Err(failed(upload, Refusal::UpstreamFailed));
+        };
+        head.headers = handshake;
+        head.version = Version::HTTP_11;
+        let response = Response::from_parts(head, UpstreamBody::switched(body));
+        let response = upload.finish_inspection().response(response).await;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.activity.upgraded();
+            upgrade::join(&self.worker, wish, upstream);
+        }
+        Ok(response)
+    }
+
+    /// Where the request came from, as far as its peers are trusted.
+    fn origin(&self, current: &Current, host: &Authority, head: &request::Parts) -> Origin {
+        let arrival = Arrival { peer: self.client.ip(), scheme: self.scheme, host: Some(host.as_str()) };
+        forwarded::origin(arrival, &current.serving.config.trusted_peers, &head.headers)
+    }
+
+    /// What the inspection and the account are told of the request.
+    fn exchange(
+        &self,
+        current: &Current,
+        route: &Route,
+        origin: &Origin,
+        head: &request::Parts,
+        account: &mut Account,
+    ) -> Exchange {
+        let shared = &self.worker.shared;
+        let client = origin.client();
+        let name = route.name.clone().unwrap_or_else(|| shared.shapes.name(head.uri.path()));
+        let class = route.name.as_deref().unwrap_or(&route.path_prefix);
+        account.routed(&name, class, shared.parts.key.client(client));
+        let token = session::token(&head.headers, &current.serving.config.session);
+        Exchange {
+            client,
+            route: name,
+            policy: RoutePolicy { inspect: route.inspect, continuity: route.continuity, compress: route.compress },
+            session: token.map(|token| shared.parts.key.session(token)),
+        }
+    }
+
+    fn request_body(&self, current: &Current, body: Incoming, upload: &Rc<Upload>) -> RequestBody {
+        let bytes_max = current.serving.limits().request_body_bytes_max;
+        RequestBody::new(body, Rc::clone(upload), bytes_max, current.serving.deadlines().request_body_idle)
+    }
+
+    async fn respond(
+        &self,
+        current: &Current,
+        response: Response<Incoming>,
+        connection: Connection,
+        pool: Rc<Pool>,
+        upload: Rc<Upload>,
+    ) -> Response<Inspected> {
+        let inspection = upload.finish_inspection();
+        let idle_max = current.serving.deadlines().response_body_idle;
+        let (mut head, body) = response.into_parts();
+        headers::strip_hop_by_hop(&mut head.headers);
+        head.version = Version::HTTP_11;
+        let body = UpstreamBody::new(body, connection, pool, upload, idle_max);
+        let response = Response::from_parts(head, body);
+        inspection.response(response).await
+    }
+}
+
+/// Notes that the upstream gave no response.
+fn failed(upload: &Upload, refusal: Refusal) -> Refusal {
+    upload.finish_inspection().failed(refusal.status());
+    refusal
+}
+
+/// The request's host, when its head is acceptable at all.
+fn check_head(head: &request::Parts, limits: &Limits) -> Result<Option<Authority>, Refusal> {
+    if head.method == Method::CONNECT {
+        return Err(Refusal::Method);
+    }
+    if head.headers.len() > limits.request_headers_max {
+        return Err(Refusal::HeaderCount);
+    }
+    let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > limits.request_body_bytes_max) {
+        return Err(Refusal::BodyTooLarge);
+    }
+    host(head)
+}
+
+/// The authority that the request is for: an absolute target's before the `Host` field (RFC 9112, 3.2.2), which
+/// must then say the same in HTTP/2. Exactly one valid `Host` is wanted in HTTP/1.1; HTTP/1.0 may go without, as
+/// health checks do, and then means the upstream's own.
+fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
+    let mut fields = head.headers.get_all(HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (None, _) => None,
+        (Some(field), None) => Some(Authority::try_from(field.as_bytes()).map_err(|_| Refusal::Host)?),
+        (Some(_), Some(_)) => return Err(Refusal::Host),
+    };
+    let authority = match (head.uri.authority().cloned(), field) {
+        (Some(target), Some(field)) if head.version == Version::HTTP_2 && target != field => return Err(Refusal::Host),
+        (Some(_), None) if head.version == Version::HTTP_11 => return Err(Refusal::Host),
+        (Some(target), _) => target,
+        (None, Some(field)) => field,
+        (None, None) if head.version == Version::HTTP_10 => return Ok(None),
+        (None, None) => return Err(Refusal::Host),
+    };
+    match authority.as_str().contains('@') || authority.host().is_empty() {
+        true => Err(Refusal::Host),
+        false => Ok(Some(authority)),
+    }
+}
+
+fn choose_route<'c>(current: &'c Current, host: Option<&Authority>, path: &str) -> Result<&'c Route, Refusal> {
+    let routes = &current.serving.routes;
+    match routes.choose(host.map_or("", Authority::host), path) {
+        Choice::Route(index) => Ok(routes.route(index)),
+        Choice::NoRoute => Err(Refusal::NoRoute),
+        Choice::Ambiguous => Err(Refusal::Path),
+    }
+}
+
+/// Makes the client's head one for the upstream.
+fn rewrite_head(head: &mut request::Parts, host: &Authority, route: &Route, body: &RequestBody) {
+    let host = HeaderValue::from_str(host.as_str()).expect("an authority is visible ASCII");
+    headers::for_upstream(&mut head.headers, &host);
+    if route.inspect {
+        headers::strip_conditions(&head.method, &mut head.headers);
+    }
+    if !body.is_empty() && !head.headers.contains_key(CONTENT_LENGTH) {
+        // hyper would take a GET of unknown length for one without a body.
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    head.uri = match head.uri.path_and_query() {
+        Some(target) if target.as_str().starts_with('/') || target.as_str() == "*" => Uri::from(target.clone()),
+        Some(target) => Uri::try_from(format!("/{target}")).unwrap_or_default(),
+        None => Uri::default(),
+    };
+    head.version = Version::HTTP_11;
+    head.extensions = http::Extensions::new();
+}
+
+/// Sends the request; at most once more, on a new connection, and only when that is safe: it was never sent, or a
+/// connection that idled in the pool broke before any byte of an answer and the request is idempotent and has no body.
+async fn send(
+    current: &Current,
+    pool: &Pool,
+    request: Request<RequestBody>,
+    upload: &Rc<Upload>,
+) -> Result<(Response<Incoming>, Connection), Refusal> {
+    let connect_max = current.serving.deadlines().connect;
+    let mut connection = pool.connection(connect_max).await?;
+    let spare = spare(&request, connection.age);
+    let unsent = match exchange(current, &mut connection, request, upload).await {
+        Ok(response) => return Ok((response, connection)),
+        Err(SendError::Late) => return Err(Refusal::FirstByteLate),
+        Err(SendError::Unsent(request)) if connection.age == Age::Reused => *request,
+        Err(SendError::Failed) if !connection.has_answered() => match spare {
+            Some(head) => Request::from_parts(head, RequestBody::empty(Rc::clone(upload))),
+            None => return Err(Refusal::UpstreamFailed),
+        },
+        Err(SendError::Unsent(_) | SendError::Failed) => return Err(Refusal::UpstreamFailed),
+    };
+    current.metrics.upstream_retries.inc();
+    let mut connection = pool.fresh(connect_max).await?;
+    match exchange(current, &mut connection, unsent, upload).await {
+        Ok(response) => Ok((response, connection)),
+        Err(SendError::Late) => Err(Refusal::FirstByteLate),
+        Err(SendError::Unsent(_) | SendError::Failed) => Err(Refusal::UpstreamFailed),
+    }
+}
+
+/// A copy of the head, where the request may be sent again.
+fn spare(request: &Request<RequestBody>, age: Age) -> Option<request::Parts> {
+    let may_repeat = age == Age::Reused && request.method().is_idempotent() && request.body().is_empty();
+    may_repeat.then(|| {
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = request.method().clone();
+        head.uri = request.uri().clone();
+        head.headers = request.headers().clone();
+        head
+    })
+}
+
+enum SendError {
+    /// The connection was closed before the request was taken.
+    Unsent(Box<Request<RequestBody>>),
+    /// Somewhere on the way.
+    Failed,
+    /// No head within `first_byte` after the request's last part.
+    Late,
+}
+
+async fn exchange(
+    current: &Current,
+    connection: &mut Connection,
+    request: Request<RequestBody>,
+    upload: &Upload,
+) -> Result<Response<Incoming>, SendError> {
+    let first_byte_max = current.serving.deadlines().first_byte;
+    connection.expect_answer();
+    let begun = Instant::now();
+    let mut answer = pin!(connection.sender.try_send_request(request));
+    let mut timer = pin!(sleep(first_byte_max));
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer.map_err(|mut err| match err.take_message() {
+                Some(request) => SendError::Unsent(Box::new(request)),
+                None => {
+                    tracing::debug!(error = %err.error(), "request to an upstream failed");
+                    SendError::Failed
+                }
+            }),
+            () = &mut timer => {
+                let due = upload.last_progress().max(begun) + first_byte_max;
+                match due > Instant::now() {
+                    true => timer.as_mut().reset(due.into()),
+                    false => return Err(SendError::Late),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The gateway over real sockets on 127.0.0.1: clients and upstreams are plain blocking sockets, so that every byte
+//! on the wire is the test's own.
+
+mod admin;
+mod deadlines;
+mod exposure;
+mod harness;
+mod lifecycle;
+mod limits;
+mod proxying;
+mod tls;
+mod upgrade;

@@ -1,0 +1,63 @@
+//! Whole files and directories, durably: the order of writes, syncs and renames in one place.
+
+use crate::Error;
+use sekisho_model::disk::{Disk, Open};
+use std::path::{Path, PathBuf};
+
+/// The ending of files that are not in place yet. Left over by a crash, they mean nothing.
+pub(crate) const TEMPORARY: &str = "tmp";
+
+/// Makes `root/below` and all directories on the way durable, from the top down.
+pub(crate) fn create_directories(disk: &dyn Disk, root: &Path, below: &Path) -> Result<(), Error> {
+    let mut path = root.to_path_buf();
+    for part in below.components() {
+        let parent = path.clone();
+        path.push(part);
+        disk.create_dir_all(&path).map_err(Error::disk("make", &path))?;
+        disk.sync_dir(&parent).map_err(Error::disk("sync", &parent))?;
+    }
+    Ok(())
+}
+
+/// Puts a file in place: temporary name, write, sync, rename. The caller syncs the directory.
+pub(crate) fn place_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(TEMPORARY);
+    let temporary = PathBuf::from(name);
+    if disk.exists(&temporary) {
+        disk.remove(&temporary).map_err(Error::disk("remove", &temporary))?;
+    }
+    let file = disk.open(&temporary, Open::Create).map_err(Error::disk("create", &temporary))?;
+    file.write_all_at(bytes, 0).map_err(Error::disk("write", &temporary))?;
+    file.sync().map_err(Error::disk("sync", &temporary))?;
+    disk.rename(&temporary, path).map_err(Error::disk("rename", &temporary))
+}
+
+/// Puts a file in place and makes its name durable.
+pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    place_file(disk, path, bytes)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    disk.sync_dir(directory).map_err(Error::disk("sync", directory))
+}
+
+/// All bytes of a file.
+pub(crate) fn read_file(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
+    read_file_io(disk, path).map_err(Error::disk("read", path))
+}
+
+/// All bytes of a file, with the disk's own error.
+pub(crate) fn read_file_io(disk: &dyn Disk, path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = disk.open(path, Open::Read)?;
+    let length = usize::try_from(file.len()?).map_err(std::io::Error::other)?;
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut bytes[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

@@ -1,0 +1,159 @@
+//! Recovery: reads what a writer left behind, cuts torn tails, and says where to go on (LED-2).
+
+use crate::durable::{TEMPORARY, create_directories};
+use crate::manifest::Manifest;
+use crate::wal::{Head, Tail, WalFile, chain, list_files};
+use crate::{Error, Options};
+use sekisho_model::disk::{Disk, Open};
+use sekisho_model::{Record, SourceId};
+use std::path::{Path, PathBuf};
+
+/// Sequence numbers that are left out after a restart: more than a gateway can give out, at 40,000 a second,
+/// in a day without one durable record. So none is ever given out twice.
+pub const SEQUENCE_ROOM: u64 = 1 << 32;
+
+/// What was found when the ledger was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Records found in the unsealed log.
+    pub records: u64,
+    /// Blocks found in the unsealed log.
+    pub blocks: u64,
+    /// Torn tails that were cut: their records were never acknowledged.
+    pub torn: Vec<TornTail>,
+    /// The first sequence number of this run.
+    pub sequence_first: u64,
+}
+
+/// A block whose write did not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// In which file.
+    pub file: PathBuf,
+    /// From where.
+    pub offset: u64,
+    /// Bytes that were cut.
+    pub bytes: u64,
+}
+
+/// What the writer goes on from.
+pub(crate) struct Recovered {
+    pub(crate) manifest: Manifest,
+    pub(crate) head: Head,
+    pub(crate) file_number_next: u64,
+    pub(crate) report: Recovery,
+}
+
+/// Makes the directories on first use, then reads the ledger and mends what a crash may leave.
+pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
+    let (disk, dir) = (&*options.disk, options.dir.as_path());
+    for below in ["wal", "segments", "log/tile", "state"] {
+        create_directories(disk, dir, Path::new(below))?;
+    }
+    let manifest = open_manifest(options)?;
+    let dirs = manifest.wal_dirs(dir);
+    for (dir, ending) in dirs.iter().map(|dir| (dir.clone(), TEMPORARY)).chain([(dir.to_path_buf(), TEMPORARY)]) {
+        remove_leftovers(disk, &dir, ending)?;
+    }
+    let files = read_source(disk, &dirs, options.source)?;
+    let sealed = sealed_head(&manifest, dir, options.source)?;
+    let blocks = chain(&files, sealed)?;
+    let mut sequence_highest = manifest
+        .segments
+        .iter()
+        .rev()
+        .find(|segment| segment.source == options.source)
+        .map_or(0, |s| s.sequence_highest);
+    let mut records = 0;
+    for placed in &blocks {
+        let found = placed.block.records().ok_or_else(|| {
+            Error::corrupt(placed.file, placed.offset, format!("block {} is not records", placed.block.header.number))
+        })?;
+        records += found.len() as u64;
+        sequence_highest = found.iter().filter_map(highest_sequence).fold(sequence_highest, u64::max);
+    }
+    let head = blocks.last().map_or(sealed, |placed| Head::of(&placed.block));
+    let report = Recovery {
+        records,
+        blocks: blocks.len() as u64,
+        torn: mend(disk, &files)?,
+        sequence_first: if sequence_highest == 0 { 1 } else { sequence_highest + SEQUENCE_ROOM },
+    };
+    let file_number_next = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
+    Ok(Recovered { manifest, head, file_number_next, report })
+}
+
+fn open_manifest(options: &Options) -> Result<Manifest, Error> {
+    let (disk, dir) = (&*options.disk, options.dir.as_path());
+    let mut manifest = if disk.exists(&Manifest::path(dir)) { Manifest::read(disk, dir)? } else { Manifest::default() };
+    let before = manifest.to_bytes();
+    manifest.emergency_dir.clone_from(&options.emergency_dir);
+    options.signing_key.verifier().clone_into(&mut manifest.verifier_key);
+    if manifest.to_bytes() != before {
+        manifest.write(disk, dir)?;
+    }
+    Ok(manifest)
+}
+
+pub(crate) fn sealed_head(manifest: &Manifest, dir: &Path, source: SourceId) -> Result<Head, Error> {
+    manifest.head(source).ok_or_else(|| Error::corrupt(&Manifest::path(dir), 0, "a block hash is not 32 bytes in hex"))
+}
+
+/// All WAL files of one source.
+pub(crate) fn read_source(disk: &dyn Disk, dirs: &[PathBuf], source: SourceId) -> Result<Vec<WalFile>, Error> {
+    list_files(disk, dirs)?
+        .into_iter()
+        .filter(|(of, _, _)| *of == source)
+        .map(|(source, number, path)| WalFile::read(disk, source, number, &path))
+        .collect()
+}
+
+/// Cuts tails and syncs, so that what was read now will be read again: a process that was killed may have left
+/// blocks that the disk never got. Files without a block are removed.
+fn mend(disk: &dyn Disk, files: &[WalFile]) -> Result<Vec<TornTail>, Error> {
+    let mut torn = Vec::new();
+    for file in files {
+        if file.end == 0 {
+            disk.remove(&file.path).map_err(Error::disk("remove", &file.path))?;
+        } else {
+            let open = disk.open(&file.path, Open::Write).map_err(Error::disk("open", &file.path))?;
+            if file.tail_bytes() > 0 {
+                open.set_len(file.end as u64).map_err(Error::disk("cut", &file.path))?;
+            }
+            open.sync().map_err(Error::disk("sync", &file.path))?;
+        }
+        if file.tail == Tail::Torn {
+            torn.push(TornTail { file: file.path.clone(), offset: file.end as u64, bytes: file.tail_bytes() });
+        }
+    }
+    let mut dirs: Vec<_> = files.iter().filter_map(|file| file.path.parent()).collect();
+    dirs.dedup();
+    for dir in dirs {
+        disk.sync_dir(dir).map_err(Error::disk("sync", dir))?;
+    }
+    Ok(torn)
+}
+
+fn remove_leftovers(disk: &dyn Disk, dir: &Path, ending: &str) -> Result<(), Error> {
+    if !disk.exists(dir) {
+        return Ok(());
+    }
+    for path in disk.read_dir(dir).map_err(Error::disk("list", dir))? {
+        if path.extension().is_some_and(|extension| extension == ending) {
+            disk.remove(&path).map_err(Error::disk("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// The highest sequence number that a record shows to have been given out.
+pub(crate) fn highest_sequence(record: &Record) -> Option<u64> {
+    match record {
+        Record::Opened(opened) => Some(opened.sequence),
+        Record::Exposed(exposed) => Some(exposed.sequence),
+        Record::Closed(closed) => Some(closed.sequence),
+        Record::Started(started) => Some(started.sequence_first),
+        Record::Heartbeat(heartbeat) => Some(heartbeat.sequence_next),
+        Record::Registers(_) | Record::Suspect(_) | Record::Query(_) => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! The ledger's promises, each test named after the invariant that it asserts.
+
+mod crash;
+mod emergency;
+mod rig;
+mod wal;

@@ -1,0 +1,190 @@
+//! The log without crashes: what goes in comes out, in order, and damage is named.
+
+use crate::rig::*;
+use proptest::prelude::*;
+use sekisho_ledger::{Error, Filter, Ledger, NotDurable, Reader, append_query, block, manifest};
+use sekisho_model::*;
+use sekisho_testkit::SimDisk;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[test]
+fn what_was_appended_is_read_back_in_order() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    let sequence = ledger.next_sequence();
+    let appended = [opened(sequence), exposed(sequence), closed(sequence)];
+    let positions = appended.clone().map(|record| ledger.append(record).expect("is taken"));
+    ledger.wait_durable(positions[2]).expect("becomes durable");
+    assert!(positions.iter().all(|position| ledger.is_durable(*position)));
+    let found = records(&disk);
+    assert!(matches!(found[0], Record::Started(Started { sequence_first: 1, .. })));
+    assert_eq!(found[1..], appended);
+}
+
+#[test]
+fn durable_can_be_awaited_on_a_runtime_of_one_thread() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
+    let position = append_response(&ledger);
+    runtime.block_on(ledger.durable(position)).expect("becomes durable");
+}
+
+#[test]
+fn a_log_goes_on_over_many_files_and_restarts() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let (ledger, _) = open(&disk, &clock);
+        for _ in 0..200 {
+            let sequence = ledger.next_sequence();
+            ledger.append(opened(sequence)).expect("is taken");
+            let position = ledger.append(exposed(sequence)).expect("is taken");
+            ledger.wait_durable(position).expect("becomes durable");
+            expected.push(sequence);
+        }
+        ledger.close().expect("closes");
+    }
+    assert_eq!(exposed_sequences(&disk), expected);
+    let mut unique = expected.clone();
+    unique.dedup();
+    assert_eq!(unique, expected, "no sequence number is given out twice");
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (_ledger, _) = open(&disk, &clock);
+    assert!(matches!(Ledger::open(options(&disk, &clock)), Err(Error::Locked { .. })));
+}
+
+#[test]
+fn a_closed_ledger_takes_no_record() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    let position = append_response(&ledger);
+    ledger.close().expect("closes");
+    ledger.wait_durable(position).expect("closing writes what waits");
+    assert_eq!(ledger.append(closed(9)), Err(NotDurable::Closed));
+    assert!(matches!(records(&disk).last(), Some(Record::Heartbeat(_))), "the last word is a count");
+}
+
+#[test]
+fn led_4_a_heartbeat_counts_what_was_closed() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    append_response(&ledger);
+    append_response(&ledger);
+    clock.advance(Duration::from_secs(61));
+    let heartbeat = || {
+        records(&disk)
+            .into_iter()
+            .find_map(|r| if let Record::Heartbeat(heartbeat) = r { Some(heartbeat) } else { None })
+    };
+    wait_until("a heartbeat", || heartbeat().is_some());
+    let found = heartbeat().expect("was there");
+    assert_eq!((found.inspected, found.bytes_scanned, found.sequence_next), (2, 200, 3));
+}
+
+#[test]
+fn led_5_a_question_is_recorded_while_the_gateway_writes() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    let query = |persons| Query { at: T0, operator: "sato".into(), question: "--from 2026-11-01".into(), persons };
+    for persons in 0..3 {
+        append_query(Path::new(DIR), &disk, &*clock, query(persons)).expect("is recorded");
+    }
+    ledger.wait_durable(append_response(&ledger)).expect("the gateway writes on");
+    let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("opens");
+    let mut found = Vec::new();
+    let mut each = |_, record: &Record| {
+        if let Record::Query(query) = record {
+            found.push(query.persons);
+        }
+    };
+    reader.events(&mut each).expect("reads");
+    assert_eq!(found, [0, 1, 2]);
+}
+
+#[test]
+fn exposures_are_joined_with_their_request_and_filtered() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    for _ in 0..9 {
+        append_response(&ledger);
+    }
+    ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+    let reader = Reader::open(DIR, Arc::new(disk)).expect("opens");
+    let count = |filter: Filter| {
+        let mut rows = 0;
+        reader.exposures(&filter, &mut |row| rows += usize::from(row.transaction.is_some())).expect("reads");
+        rows
+    };
+    assert_eq!(count(Filter::default()), 10);
+    assert_eq!(count(Filter { session: Some(SessionKey([4; 16])), ..Filter::default() }), 5);
+    assert_eq!(count(Filter { client: Some("192.0.2.3/32".parse().expect("a net")), ..Filter::default() }), 1);
+    let subject = Subject { register: RegisterId(0), id: SubjectId(7) };
+    assert_eq!(count(Filter { subject: Some(subject), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { to: Some(T0), ..Filter::default() }), 0);
+}
+
+#[test]
+fn a_broken_block_before_a_sound_one_is_damage_with_its_place() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    for _ in 0..5 {
+        ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+    }
+    ledger.close().expect("closes");
+    let file = wal_files(&disk)[0].clone();
+    disk.tamper(&file, |bytes| bytes[100] ^= 1);
+    drop(ledger);
+    match Ledger::open(options(&disk, &clock)) {
+        Err(Error::Corrupt { file: found, offset, .. }) => assert_eq!((found, offset), (file, 0)),
+        other => panic!("damage must be found, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_full_queue_and_a_long_record_are_refused_and_counted() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = open(&disk, &clock);
+    let long = Record::Query(Query { at: T0, operator: "x".repeat(1_100_000), question: String::new(), persons: 0 });
+    assert_eq!(ledger.append(long), Err(NotDurable::TooLong));
+    ledger.close().expect("closes");
+    let lost =
+        records(&disk).iter().map(|r| if let Record::Heartbeat(h) = r { h.records_lost } else { 0 }).sum::<u64>();
+    assert_eq!(lost, 1);
+}
+
+#[test]
+fn the_parsers_take_any_bytes() {
+    let header =
+        block::Header { source: SourceId(1), records: 1, number: 1, position_first: 0, at: T0, previous: [0; 32] };
+    let sound = block::encode(&header, b"\x06payload");
+    for cut in 0..=sound.len() {
+        block::fuzz_block(&sound[..cut]);
+    }
+    for at in 0..sound.len() {
+        let mut changed = sound.clone();
+        changed[at] ^= 0x10;
+        assert!(block::parse(&changed).is_none(), "byte {at}");
+    }
+    let manifest = manifest::Manifest::default().to_bytes();
+    for at in 0..manifest.len() {
+        let mut changed = manifest.clone();
+        changed[at] ^= 1;
+        assert!(manifest::Manifest::parse(&changed).is_err(), "byte {at}");
+        manifest::fuzz_manifest(&manifest[..at]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_no_panic(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+        block::fuzz_block(&data);
+        manifest::fuzz_manifest(&data);
+    }
+}

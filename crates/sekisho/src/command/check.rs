@@ -1,0 +1,39 @@
+//! `sekisho check`: everything that is wrong with a configuration, at once.
+
+use super::Done;
+use crate::config;
+use crate::report::{self, Shown};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Tell everything that is wrong with a configuration.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sekisho check -c sekisho.toml")]
+pub(crate) struct Arguments {
+    /// The configuration.
+    #[arg(short, long, default_value = "sekisho.toml")]
+    config: PathBuf,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<Done> {
+        let Some(config) = load(&self.config)? else { return Ok(Done::No) };
+        let gateway = &config.gateway;
+        let counts = [
+            (gateway.listeners.len(), "listener"),
+            (gateway.upstreams.len(), "upstream"),
+            (gateway.routes.len(), "route"),
+            (config.registers.len(), "register"),
+        ];
+        let parts = counts.map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
+        println!("{}: good ({})", self.config.display(), parts.join(", "));
+        Ok(Done::Yes)
+    }
+}
+
+/// Loads a configuration and tells what there is to tell; `None` when it cannot be used.
+pub(crate) fn load(path: &std::path::Path) -> Result<Option<config::Config>> {
+    let loaded = config::load(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    report::print(&loaded.told, Shown { file: &path.display().to_string(), text: &loaded.text });
+    Ok(loaded.config)
+}

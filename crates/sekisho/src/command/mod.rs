@@ -1,0 +1,44 @@
+//! The commands, one file each.
+
+mod check;
+mod init;
+mod observe;
+mod register;
+mod scope;
+mod serve;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// How a command ended, when nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// Done; the answer is yes.
+    Yes,
+    /// Done; the answer is no.
+    No,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Observe(observe::Arguments),
+    Init(init::Arguments),
+    Check(check::Arguments),
+    Serve(serve::Arguments),
+    Scope(scope::Arguments),
+    #[command(subcommand)]
+    Register(register::Command),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<Done> {
+        match self {
+            Command::Observe(arguments) => arguments.run(),
+            Command::Init(arguments) => arguments.run(),
+            Command::Check(arguments) => arguments.run(),
+            Command::Serve(arguments) => arguments.run(),
+            Command::Scope(arguments) => arguments.run(),
+            Command::Register(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `sekisho observe`: stand in front of any site with no configuration, block nothing, and show whose data leaves.
+
+use super::Done;
+use crate::config::{Register, default_workers, origin};
+use crate::live::Live;
+use crate::running::Running;
+use crate::{keys, learn, register_index};
+use anyhow::{Context, Result};
+use http::uri::{Authority, Scheme};
+use sekisho_edm::Index;
+use sekisho_gateway::config as gateway;
+use sekisho_gateway::inspect::{LiveEvents, live_events};
+use sekisho_model::{Clock, SystemClock};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Stand in front of a site, block nothing, and show whose data leaves.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sekisho observe --upstream http://127.0.0.1:3000 --register customers.csv")]
+pub(crate) struct Arguments {
+    /// The site, as scheme, host and port.
+    #[arg(long, value_name = "URL", value_parser = upstream)]
+    upstream: UpstreamUrl,
+    /// A CSV file of customers; its columns are guessed. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    register: Vec<PathBuf>,
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where to keep the ledger.
+    #[arg(long, default_value = "ledger", value_name = "DIR")]
+    ledger: PathBuf,
+    /// Where to keep the keys; made when there are none.
+    #[arg(long, default_value = "keys", value_name = "DIR")]
+    keys: PathBuf,
+    /// Where /metrics and /health answer.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+}
+
+/// A site's scheme and authority.
+#[derive(Clone, Debug)]
+pub(crate) struct UpstreamUrl {
+    scheme: Scheme,
+    authority: Authority,
+    text: String,
+}
+
+impl UpstreamUrl {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Reads `http://127.0.0.1:3000`.
+pub(crate) fn upstream(text: &str) -> Result<UpstreamUrl, String> {
+    let wants = "write scheme, host and port without a path, such as http://127.0.0.1:3000";
+    let (scheme, authority) = origin(text).ok_or(wants)?;
+    Ok(UpstreamUrl { scheme, authority, text: text.trim_end_matches('/').to_owned() })
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<Done> {
+        let keys = keys::load_or_create(&self.keys)?;
+        let Some(index) = self.index(&keys.hash)? else { return Ok(Done::No) };
+        let (sender, events) = live_events();
+        let running = Running::start(self.gateway(), &self.ledger, &keys, index, Some(sender))?;
+        self.welcome(&running);
+        let mut live = Live::new(running.index());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+        runtime.block_on(show_until_told(&mut live, events))?;
+        running.stop()?;
+        live.summary();
+        println!("\nAsk the ledger:\n  sekisho scope --ledger {}", self.ledger.display());
+        Ok(Done::Yes)
+    }
+
+    /// The index of the registers given, told as they were understood; `None` when a file is wrong.
+    fn index(&self, key: &Arc<sekisho_edm::HashKey>) -> Result<Option<Index>> {
+        let path = register_index::path(&self.ledger);
+        if self.register.is_empty() {
+            return Ok(Some(register_index::read(&path, key)?.unwrap_or_else(|| Index::empty(Arc::clone(key)))));
+        }
+        let mut registers: Vec<Register> = Vec::new();
+        for file in &self.register {
+            let learnt = learn::learn(file)?;
+            println!("{} is read as register `{}`:\n", file.display(), learnt.name);
+            println!("{}", learnt.to_table());
+            registers.push(learnt.register());
+        }
+        println!("Guessed wrong? `sekisho register learn FILE` writes it as TOML to be corrected.\n");
+        register_index::build(&path, key, &registers, SystemClock::new().now())
+    }
+
+    /// One route for everything: inspected, never refused (`continuity`), nothing compressed.
+    fn gateway(&self) -> gateway::Config {
+        let UpstreamUrl { scheme, authority, .. } = self.upstream.clone();
+        let name = "site".to_owned();
+        gateway::Config {
+            listeners: vec![gateway::Listener { address: self.listen, tls: None, proxy_protocol: false }],
+            admin: self.admin,
+            upstreams: vec![gateway::Upstream { name, scheme, authority, extra_roots: None }],
+            routes: vec![gateway::Route {
+                name: None,
+                host: None,
+                path_prefix: "/".to_owned(),
+                upstream: 0,
+                inspect: true,
+                continuity: true,
+                compress: false,
+                websocket: true,
+            }],
+            trusted_peers: Vec::new(),
+            session: gateway::SessionSource::default(),
+            deadlines: gateway::Deadlines::default(),
+            limits: gateway::Limits::default(),
+            workers: default_workers(),
+            access_log: false,
+        }
+    }
+
+    fn welcome(&self, running: &Running) {
+        let address = running.gateway.addresses().first().copied().unwrap_or(self.listen);
+        println!("Sekisho observes {} and blocks nothing.\n", self.upstream.text());
+        println!("  open     http://{address}/   instead of {}", self.upstream.text());
+        println!("  ledger   {}", self.ledger.display());
+        if let Some(admin) = running.gateway.admin_address() {
+            println!("  metrics  http://{admin}/metrics");
+        }
+        let index = running.index();
+        if index.registers().is_empty() {
+            println!("  looks for mails, cards and My Numbers; for your customers too with --register FILE");
+        }
+        for register in index.registers() {
+            println!("  looks for {} persons of `{}`", sekisho_scope::text::count(register.persons), register.name);
+        }
+        println!("\nResponses that hold somebody's data are shown below. Ctrl-C ends it.\n");
+    }
+}
+
+async fn show_until_told(live: &mut Live, mut events: LiveEvents) -> Result<()> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => live.show(&event),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        live.show(&event);
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `sekisho scope`: whose data left, which fields, since when, and what was not examined.
+
+use super::{Done, check};
+use crate::config::Register;
+use crate::{keys, learn, register_file, register_index, times};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use sekisho_edm::{Encoding, Index};
+use sekisho_ledger::{Reader, RealDisk, append_query};
+use sekisho_model::{Clock, Query, SessionKey, SubjectId, SystemClock, Timestamp};
+use sekisho_scope::table::{Colour, render};
+use sekisho_scope::{Answer, Question, rows};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Ask the ledger: whose data left, which fields, since when. Every question is itself recorded.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  sekisho scope --ledger ledger --from -48h\n  sekisho scope --ledger ledger --client 203.0.113.0/24 --format csv --register customers.csv")]
+pub(crate) struct Arguments {
+    /// The ledger.
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    ledger: PathBuf,
+    /// Take ledger, keys and registers from this configuration.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["ledger", "keys"])]
+    config: Option<PathBuf>,
+    /// The keys; needed for --subject and --format csv.
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    keys: PathBuf,
+    /// From this time on: 2026-11-23T09:00:00+09:00, 2026-11-23, -48h.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// A client's address, or a network such as 203.0.113.0/24.
+    #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = network)]
+    client: Option<ipnet::IpNet>,
+    /// A session's keyed hash, as answers name it.
+    #[arg(long, value_name = "HASH", value_parser = session)]
+    session: Option<SessionKey>,
+    /// A route's name.
+    #[arg(long)]
+    route: Option<String>,
+    /// One person, by the firm's row key: account_holders:1024.
+    #[arg(long, value_name = "REGISTER:ROWKEY", value_parser = subject)]
+    subject: Option<(String, String)>,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// For --format csv: the firm's register file, to name the persons by row key.
+    #[arg(long, value_name = "FILE")]
+    register: Option<PathBuf>,
+    /// Who asks; recorded in the ledger. Default: $SUDO_USER, else $USER.
+    #[arg(long)]
+    operator: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+impl Arguments {
+    pub(crate) fn run(mut self) -> Result<Done> {
+        let mut registers = Vec::new();
+        if let Some(path) = &self.config {
+            let Some(config) = check::load(path)? else { return Ok(Done::No) };
+            (self.ledger, self.keys, registers) = (config.ledger, config.keys, config.registers);
+        }
+        if self.format == Format::Csv && self.register.is_none() {
+            bail!("--format csv needs --register FILE: the ledger itself does not know the row keys");
+        }
+        let clock = SystemClock::new();
+        let now = clock.now();
+        let question = self.question(now)?;
+        let cannot_read = || format!("cannot read the ledger `{}`", self.ledger.display());
+        let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).with_context(cannot_read)?;
+        let answer = sekisho_scope::ask(&reader, &question, now).with_context(cannot_read)?;
+        let output = self.output(&answer, &registers)?;
+        self.record(&clock, &answer)?;
+        print(&output)
+    }
+
+    fn question(&self, now: Timestamp) -> Result<Question> {
+        let zone = TimeZone::system();
+        let time = |text: &Option<String>| {
+            text.as_ref().map(|text| times::parse(text, now, &zone)).transpose().map_err(|err| anyhow!(err))
+        };
+        Ok(Question {
+            from: time(&self.from)?,
+            to: time(&self.to)?,
+            client: self.client,
+            session: self.session,
+            route: self.route.clone(),
+            subject: self.subject_id()?,
+        })
+    }
+
+    fn subject_id(&self) -> Result<Option<(String, SubjectId)>> {
+        let Some((register, row_key)) = &self.subject else { return Ok(None) };
+        let index = self.index()?;
+        if !index.registers().iter().any(|known| known.name == *register) {
+            let known = index.registers().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+            bail!("there is no register `{register}`; the index has: {known}");
+        }
+        let id = index.subject(register, row_key);
+        let id = id.with_context(|| format!("register `{register}` has no row with this key"))?;
+        Ok(Some((register.clone(), id)))
+    }
+
+    fn index(&self) -> Result<Index> {
+        let path = register_index::path(&self.ledger);
+        let index = register_index::read(&path, &keys::hash_key(&self.keys)?)?;
+        index.with_context(|| format!("there is no index `{}`: no register was built for this ledger", path.display()))
+    }
+
+    fn output(&self, answer: &Answer, registers: &[Register]) -> Result<Vec<u8>> {
+        match self.format {
+            Format::Table => {
+                let colour = if std::io::stdout().is_terminal() { Colour::Yes } else { Colour::No };
+                Ok(render(answer, &TimeZone::system(), colour).into_bytes())
+            }
+            Format::Json => Ok(format!("{}\n", answer.to_json()).into_bytes()),
+            Format::Csv => self.csv(answer, registers),
+        }
+    }
+
+    /// The persons by row key. Name and key of the register are the configuration's, else learnt from the file.
+    fn csv(&self, answer: &Answer, registers: &[Register]) -> Result<Vec<u8>> {
+        let file = self.register.as_deref().context("--format csv needs --register FILE")?;
+        let same = |register: &&Register| register.file == file || register.file.canonicalize().ok() == file.canonicalize().ok();
+        let register = match registers.iter().find(same) {
+            Some(register) => register.clone(),
+            None => learn::learn(file)?.register(),
+        };
+        let (text, _) = register_file::read(file, Encoding::Auto)?;
+        let keys = rows::row_keys(text.as_bytes(), &register.config.row_key)?;
+        let mut output = Vec::new();
+        let joined = rows::write(answer, &self.index()?, &register.config.name, keys, &mut output)?;
+        if joined.missing > 0 {
+            let (missing, name) = (joined.missing, &register.config.name);
+            eprintln!("warning: {missing} persons of `{name}` in the answer are not in {}", file.display());
+        }
+        Ok(output)
+    }
+
+    /// LED-5: the question is in the ledger before its answer is shown.
+    fn record(&self, clock: &SystemClock, answer: &Answer) -> Result<()> {
+        let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
+        let operator = self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned());
+        let question = self.asked();
+        let query = Query { at: clock.now(), operator, question, persons: answer.persons() };
+        append_query(&self.ledger, &RealDisk, clock, query).context("cannot record the question (LED-5); no answer is given")
+    }
+
+    /// The question without the person's row key, which is the firm's number of a customer (PRV-1).
+    fn asked(&self) -> String {
+        let mut asked = format!("scope --format {}", self.format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                asked.push_str(&format!(" --{flag} {value}"));
+            }
+        };
+        add("from", self.from.clone());
+        add("to", self.to.clone());
+        add("client", self.client.map(|client| client.to_string()));
+        add("session", self.session.map(|session| session.to_string()));
+        add("route", self.route.clone());
+        add("subject", self.subject.as_ref().map(|(register, _)| format!("{register}:…")));
+        asked
+    }
+}
+
+/// A closed pipe (`| head`) is the reader's choice, not an error.
+fn print(output: &[u8]) -> Result<Done> {
+    match std::io::stdout().write_all(output) {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(err).context("cannot write the answer"),
+        _ => Ok(Done::Yes),
+    }
+}
+
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let network = text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
+    network.ok_or_else(|| "write an address or a network, such as 203.0.113.0/24".to_owned())
+}
+
+fn session(text: &str) -> Result<SessionKey, String> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(SessionKey).ok_or_else(|| "write the 32 hexadecimal digits of the session's keyed hash".to_owned())
+}
+
+fn subject(text: &str) -> Result<(String, String), String> {
+    let (register, row_key) = text.split_once(':').ok_or("write register and row key, such as account_holders:1024")?;
+    Ok((register.to_owned(), row_key.to_owned()))
+}

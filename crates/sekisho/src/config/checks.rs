@@ -1,0 +1,175 @@
+//! What only the whole file, or the machine, can say: names used twice, routes that nothing reaches, registers
+//! without their columns, keys that others can read.
+
+use super::resolve::{Places, RegisterPlaces};
+use super::section::Source;
+use super::{Config, Register};
+use crate::keys;
+use sekisho_gateway::config::{Route, Tls};
+use sekisho_model::Diagnostic;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
+    something_to_serve(source, config, places);
+    listeners(source, config, places);
+    upstreams(source, config, places);
+    routes(source, config, places);
+    registers(source, config, places);
+    directories(source, config, places);
+}
+
+fn something_to_serve(source: &Source<'_>, config: &Config, places: &Places) {
+    let needs = [
+        (config.gateway.listeners.is_empty() && places.listeners.is_empty(), "[[listener]]", "address = \"127.0.0.1:8080\""),
+        (config.gateway.upstreams.is_empty(), "[[upstream]]", "name = \"site\"` and `url = \"http://127.0.0.1:3000\""),
+        (config.gateway.routes.is_empty(), "[[route]]", "path = \"/\"` and `upstream = \"site\""),
+    ];
+    for (missing, table, fields) in needs {
+        if missing && !source.has_errors() {
+            let title = format!("the configuration has no `{table}`");
+            source.tell(Diagnostic::error("SK004", title).help(format!("add `{table}` with `{fields}`")), &(0..0));
+        }
+    }
+}
+
+fn listeners(source: &Source<'_>, config: &Config, places: &Places) {
+    let addresses: Vec<_> = config.gateway.listeners.iter().map(|listener| listener.address).collect();
+    for at in twice(&addresses).filter(|at| addresses[*at].port() != 0) {
+        let title = format!("two listeners have the address {}", addresses[at]);
+        source.tell(Diagnostic::error("SK019", title).help("give one of them another port"), &places.listeners[at]);
+    }
+    if let Some(admin) = config.gateway.admin.filter(|admin| admin.port() != 0 && addresses.contains(admin)) {
+        let title = format!("the admin address {admin} is also a listener's");
+        let help = "clients must not reach /metrics: give it a port of its own";
+        source.tell(Diagnostic::error("SK021", title).help(help), &places.admin);
+    }
+    let proxied = config.gateway.listeners.iter().position(|listener| listener.proxy_protocol);
+    if let Some(at) = proxied.filter(|_| config.gateway.trusted_peers.is_empty()) {
+        let title = "`proxy_protocol` without `trusted_peers` refuses every connection";
+        let help = "name the load balancers in trusted_peers = [\"10.0.0.0/8\"]";
+        source.tell(Diagnostic::warning("SK022", title).help(help), &places.listeners[at]);
+    }
+}
+
+fn upstreams(source: &Source<'_>, config: &Config, places: &Places) {
+    let names: Vec<_> = config.gateway.upstreams.iter().map(|upstream| &upstream.name).collect();
+    for at in twice(&names) {
+        let title = format!("two upstreams have the name `{}`", names[at]);
+        source.tell(Diagnostic::error("SK023", title).help("rename one of them"), &places.upstreams[at]);
+    }
+    for (at, name) in names.iter().enumerate() {
+        let used = config.gateway.routes.iter().any(|route| route.upstream == at);
+        if !used && !source.has_errors() {
+            let title = format!("no route leads to the upstream `{name}`");
+            source.tell(Diagnostic::warning("SK024", title), &places.upstreams[at]);
+        }
+    }
+}
+
+fn routes(source: &Source<'_>, config: &Config, places: &Places) {
+    let routes = &config.gateway.routes;
+    let keys: Vec<_> = routes.iter().map(|route| (&route.host, route.path_prefix.trim_end_matches('/'))).collect();
+    for at in twice(&keys) {
+        let title = format!("another route has the same host and path `{}`", routes[at].path_prefix);
+        let help = "this route is never reached: change its host or path, or remove it";
+        source.tell(Diagnostic::warning("SK025", title).help(help), &places.routes[at]);
+    }
+    for (at, route) in routes.iter().enumerate() {
+        if let Some(help) = unexamined(route) {
+            let title = format!("responses of the route `{}` are not inspected", route.path_prefix);
+            source.tell(Diagnostic::warning("SK026", title).help(help), &places.routes[at]);
+        }
+        if route.compress && route.inspect && !config.registers.is_empty() {
+            let title = "compression beside reflected input can be measured by an attacker (BREACH)";
+            let help = "leave `compress` to routes without personal data";
+            source.tell(Diagnostic::warning("SK027", title).help(help), &places.routes[at]);
+        }
+    }
+}
+
+fn unexamined(route: &Route) -> Option<&'static str> {
+    (!route.inspect).then_some("the scope will list them as `route_excluded`")
+}
+
+fn registers(source: &Source<'_>, config: &Config, places: &Places) {
+    let names: Vec<_> = config.registers.iter().map(|register| &register.config.name).collect();
+    for at in twice(&names) {
+        let title = format!("two registers have the name `{}`", names[at]);
+        source.tell(Diagnostic::error("SK028", title).help("rename one of them"), &places.registers[at].name);
+    }
+    for (register, place) in config.registers.iter().zip(&places.registers) {
+        columns(source, register, place);
+    }
+}
+
+fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
+    let name = &register.config.name;
+    if register.config.columns.is_empty() {
+        let help = format!("`sekisho register learn {}` proposes them", register.file.display());
+        source.tell(Diagnostic::error("SK029", format!("register `{name}` has no columns")).help(help), &places.name);
+    }
+    let columns: Vec<_> = register.config.columns.iter().map(|column| &column.name).collect();
+    for at in twice(&columns) {
+        let title = format!("register `{name}` names the column `{}` twice", columns[at]);
+        source.tell(Diagnostic::error("SK030", title).help("a column has one kind"), &places.columns[at]);
+    }
+    let header = match crate::register_file::header(&register.file, register.config.encoding) {
+        Ok(header) => header,
+        Err(err) => {
+            let title = format!("cannot read the file of register `{name}`: {err}");
+            let help = format!("looked for {}", register.file.display());
+            return source.tell(Diagnostic::error("SK031", title).help(help), &places.file);
+        }
+    };
+    let named = columns.iter().map(|column| column.as_str()).zip(&places.columns);
+    for (column, span) in named.chain([(register.config.row_key.as_str(), &places.row_key)]) {
+        if !header.iter().any(|known| known == column) {
+            let title = format!("register `{name}` has no column `{column}`");
+            let help = format!("the file has: {}", header.join(", "));
+            source.tell(Diagnostic::error("SK014", title).help(help), span);
+        }
+    }
+}
+
+fn directories(source: &Source<'_>, config: &Config, places: &Places) {
+    let (ledger, keys) = (absolute(&config.ledger), absolute(&config.keys));
+    if keys.starts_with(&ledger) {
+        let title = "the keys lie inside the ledger that they protect";
+        let help = "keep them elsewhere, best on another device or owned by another account";
+        source.tell(Diagnostic::error("SK032", title).help(help), &places.keys);
+    }
+    for problem in keys::problems(&config.keys) {
+        let diagnostic = Diagnostic::error(problem.code, problem.title).help(problem.help);
+        source.tell(diagnostic, &places.keys);
+    }
+    if config.ledger.is_file() {
+        let title = format!("the ledger `{}` is a file, not a directory", config.ledger.display());
+        source.tell(Diagnostic::error("SK036", title), &places.ledger);
+    }
+}
+
+/// Whether the files of a TLS listener are there, and the key is closed to others.
+pub(super) fn tls_files(source: &Source<'_>, tls: &Tls, certificate_span: &Range<usize>, key_span: &Range<usize>) {
+    for (path, span) in [(&tls.certificate, certificate_span), (&tls.key, key_span)] {
+        if let Err(err) = std::fs::File::open(path) {
+            let title = format!("cannot read `{}`: {}", path.display(), crate::report::io_text(&err));
+            source.tell(Diagnostic::error("SK037", title), span);
+        }
+    }
+    if let Some(problem) = keys::open_to_others(&tls.key) {
+        source.tell(Diagnostic::error(problem.code, problem.title).help(problem.help), key_span);
+    }
+}
+
+/// Places of what stands in the list a second time.
+fn twice<T: Hash + Eq>(items: &[T]) -> impl Iterator<Item = usize> {
+    let mut first = HashMap::new();
+    items.iter().enumerate().filter_map(move |(at, item)| (*first.entry(item).or_insert(at) != at).then_some(at))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}

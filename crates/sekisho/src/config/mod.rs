@@ -1,0 +1,56 @@
+//! `sekisho.toml`: what the operator wrote becomes what the gateway is told, once and with all errors at once.
+//!
+//! Read in this order: [`load`], [`Config`], `resolve` (field by field), `section` (typed reading with places),
+//! `checks` (what only the whole file and the machine can say). Codes are listed in `docs/diagnostics.md`.
+
+mod checks;
+mod resolve;
+mod section;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub(crate) use resolve::{default_workers, origin};
+use sekisho_edm::RegisterConfig;
+use sekisho_model::Diagnostic;
+use std::path::{Path, PathBuf};
+
+/// Everything that `serve` needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The gateway's part.
+    pub(crate) gateway: sekisho_gateway::config::Config,
+    /// The firm's registers.
+    pub(crate) registers: Vec<Register>,
+    /// Where the ledger is kept.
+    pub(crate) ledger: PathBuf,
+    /// Where the keys are kept.
+    pub(crate) keys: PathBuf,
+}
+
+/// One register and its file.
+#[derive(Clone, Debug)]
+pub(crate) struct Register {
+    /// What the file's columns hold.
+    pub(crate) config: RegisterConfig,
+    /// The firm's file.
+    pub(crate) file: PathBuf,
+}
+
+/// A file that was read: the configuration when it can be used, and everything there is to tell.
+pub(crate) struct Loaded {
+    /// `None` when any diagnostic is an error.
+    pub(crate) config: Option<Config>,
+    /// Errors and warnings, in the file's order.
+    pub(crate) told: Vec<Diagnostic>,
+    /// The file's text, to show the places.
+    pub(crate) text: String,
+}
+
+/// Reads and checks a configuration. Paths in it are relative to its directory.
+pub(crate) fn load(path: &Path) -> std::io::Result<Loaded> {
+    let text = std::fs::read_to_string(path)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let (config, told) = resolve::resolve(&text, &path.display().to_string(), directory);
+    Ok(Loaded { config, told, text })
+}

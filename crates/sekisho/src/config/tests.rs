@@ -1,0 +1,124 @@
+//! Bad configurations and what the operator reads: each names what, where and how to mend it.
+
+use super::resolve::resolve;
+use crate::report::{Shown, render};
+use annotate_snippets::Renderer;
+use sekisho_model::Severity;
+use std::path::Path;
+
+/// A directory with good keys and a register file.
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    crate::keys::create(&directory.path().join("keys")).expect("keys");
+    std::fs::write(directory.path().join("customers.csv"), "id,name,email\n1,山田太郎,a@example.jp\n").expect("a file");
+    directory
+}
+
+const GOOD: &str = r#"[[listener]]
+address = "127.0.0.1:8080"
+
+[[upstream]]
+name = "site"
+url = "http://127.0.0.1:3000"
+
+[[route]]
+path = "/"
+upstream = "site"
+"#;
+
+fn told_in(directory: &Path, text: &str) -> String {
+    let (_, told) = resolve(text, "sekisho.toml", directory);
+    let shown = Shown { file: "sekisho.toml", text };
+    let rendered = told.iter().map(|told| render(told, shown, &Renderer::plain())).collect::<Vec<_>>().join("\n");
+    rendered.replace(&directory.display().to_string(), "DIR")
+}
+
+/// What is told of a good configuration with this beside it.
+fn told(more: &str) -> String {
+    told_in(directory().path(), &format!("{GOOD}{more}"))
+}
+
+/// What is told of a good configuration with one part replaced.
+fn told_with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "`{from}` stands in the good configuration");
+    told_in(directory().path(), &GOOD.replace(from, to))
+}
+
+#[test]
+fn a_good_configuration_has_nothing_to_tell() {
+    let directory = directory();
+    let (config, told) = resolve(GOOD, "sekisho.toml", directory.path());
+    assert!(told.is_empty(), "{told:?}");
+    let config = config.expect("a configuration");
+    assert_eq!(config.gateway.routes[0].path_prefix, "/");
+    assert_eq!(config.ledger, directory.path().join("ledger"));
+}
+
+#[test]
+fn warnings_leave_the_configuration_usable() {
+    let directory = directory();
+    let text = format!("{GOOD}inspect = false\n");
+    let (config, told) = resolve(&text, "sekisho.toml", directory.path());
+    assert!(config.is_some());
+    assert_eq!(told.iter().map(|told| told.severity).collect::<Vec<_>>(), [Severity::Warning]);
+}
+
+macro_rules! golden {
+    ($($name:ident: $told:expr;)*) => {
+        $(#[test] fn $name() { insta::assert_snapshot!($told); })*
+    };
+}
+
+const REGISTER: &str = "\n[[register]]\nname = \"account_holders\"\nfile = \"customers.csv\"\nrow_key = \"id\"\n";
+
+golden! {
+    not_toml: told("[[route]\nx = \n");
+    two_syntax_errors_at_once: told_with("address = \"127.0.0.1:8080\"", "address = 127.0.0.1\nx = = 1");
+    empty: told_in(directory().path(), "");
+    unknown_field: told_with("upstream = \"site\"", "upstream = \"site\"\ninspekt = true");
+    unknown_table: told("\n[limit]\nx = 1\n");
+    unknown_field_unlike_any: told("\n[admin]\naddress = \"127.0.0.1:9\"\nzzzzzz = 1\n");
+    wrong_type: told_with("\"127.0.0.1:8080\"", "8080");
+    wrong_type_of_table: told("\n[[admin]]\naddress = \"127.0.0.1:9\"\n");
+    missing_field: told_with("name = \"site\"\n", "");
+    bad_duration: told("\n[deadlines]\nconnect = \"5 parsecs\"\n");
+    bad_size: told("\n[limits]\nheld_bytes_max = \"64 kib\"\n");
+    bad_number: told("\n[limits]\nconnections_max = 0\n");
+    bad_address: told_with("127.0.0.1:8080", "localhost");
+    bad_url: told_with("http://127.0.0.1:3000", "ftp://127.0.0.1");
+    url_with_path: told_with("http://127.0.0.1:3000", "http://127.0.0.1:3000/app");
+    bad_network: told_with("[[listener]]", "trusted_peers = [\"10.0.0.0/33\"]\n[[listener]]");
+    unknown_upstream: told_with("upstream = \"site\"", "upstream = \"sight\"");
+    bad_host: told_with("path = \"/\"", "host = \"*.example.jp\"");
+    bad_path: told_with("path = \"/\"", "path = \"members\"");
+    listener_twice: told("\n[[listener]]\naddress = \"127.0.0.1:8080\"\n");
+    admin_is_a_listener: told("\n[admin]\naddress = \"127.0.0.1:8080\"\n");
+    proxy_protocol_without_peers: told_with("8080\"", "8080\"\nproxy_protocol = true");
+    half_of_tls: told_with("8080\"", "8080\"\ncertificate = \"site.pem\"");
+    tls_files_missing: told_with("8080\"", "8080\"\ncertificate = \"site.pem\"\nkey = \"site.key\"");
+    upstream_twice: told("\n[[upstream]]\nname = \"site\"\nurl = \"http://127.0.0.1:3001\"\n");
+    upstream_unused: told("\n[[upstream]]\nname = \"other\"\nurl = \"http://127.0.0.1:3001\"\n");
+    route_twice: told("\n[[route]]\nupstream = \"site\"\n");
+    route_not_inspected: told("inspect = false\n");
+    register_without_columns: told(REGISTER);
+    register_misses_a_column: told(&format!("{REGISTER}column = [{{ name = \"mail\", kind = \"email\" }}]\n"));
+    register_misses_its_row_key: told(&format!("{}column = [{{ name = \"email\", kind = \"email\" }}]\n", REGISTER.replace("\"id\"", "\"kyaku\"")));
+    register_file_missing: told(&format!("{}column = [{{ name = \"email\", kind = \"email\" }}]\n", REGISTER.replace(".csv", ".xlsx")));
+    column_twice: told(&format!("{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}, {{ name = \"email\", kind = \"text\" }}]\n"));
+    unknown_kind: told(&format!("{REGISTER}column = [{{ name = \"name\", kind = \"nane\" }}]\n"));
+    bad_pattern: told(&format!("{REGISTER}column = [{{ name = \"id\", kind = \"account_id\", pattern = \"[0-9\" }}]\n"));
+    pattern_of_another_kind: told(&format!("{REGISTER}column = [{{ name = \"name\", kind = \"name\", pattern = \".*\" }}]\n"));
+    bad_encoding: told(&format!("{REGISTER}encoding = \"euc\"\n"));
+    keys_inside_the_ledger: told("\n[ledger]\ndirectory = \".\"\n");
+    keys_missing: told("\n[keys]\ndirectory = \"nowhere\"\n");
+    many_errors_at_once: told_in(directory().path(), "worker = 2\n[[listener]]\nadress = \"x\"\n[[upstream]]\nname = 3\n[[route]]\nupstream = \"a\"\npath = \"b\"\n");
+}
+
+#[test]
+fn prv_2_a_key_that_others_can_read_is_an_error() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = directory();
+    let key = directory.path().join("keys/hash.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    insta::assert_snapshot!(told_in(directory.path(), GOOD));
+}

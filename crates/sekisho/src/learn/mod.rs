@@ -1,0 +1,194 @@
+//! Guesses what a register file's columns hold, from its header and a sample of its rows.
+//!
+//! A proposal for the operator to read, never more: examples are shown masked, and why each guess was made. Read in
+//! this order: [`learn`], [`Guess`], `recognise` (one value), `mask` (showing a value without showing it).
+
+mod mask;
+mod recognise;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Register;
+use crate::register_file;
+use anyhow::{Context, Result, bail};
+use recognise::Shape;
+use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
+use sekisho_model::FieldKind;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Bytes of the file that are looked at.
+const SAMPLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Rows of the sample that are looked at.
+const SAMPLE_ROWS_MAX: usize = 5_000;
+/// Part of a column's values, in percent, that must look alike for a guess by their form.
+const ALIKE_PERCENT_MIN: usize = 80;
+
+/// What a file seems to be.
+pub(crate) struct Learnt {
+    /// The register's name: the file's.
+    pub(crate) name: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Its encoding.
+    pub(crate) encoding: Encoding,
+    /// Every column, in the file's order.
+    pub(crate) guesses: Vec<Guess>,
+    /// The column of the row keys.
+    pub(crate) row_key: usize,
+    /// Rows looked at.
+    pub(crate) rows: usize,
+}
+
+/// What a column seems to hold.
+#[derive(Debug)]
+pub(crate) struct Guess {
+    /// The column.
+    pub(crate) name: String,
+    /// The kind.
+    pub(crate) kind: FieldKind,
+    /// For account ids: the form of all of them.
+    pub(crate) pattern: Option<String>,
+    /// A value, masked.
+    pub(crate) example: String,
+    /// Values that look like the kind, in percent of those that are not empty.
+    pub(crate) alike_percent: usize,
+    /// Why.
+    pub(crate) why: &'static str,
+}
+
+/// Looks at a file.
+pub(crate) fn learn(path: &Path) -> Result<Learnt> {
+    let (text, encoding) = register_file::sample(path, SAMPLE_BYTES_MAX)?;
+    let name = register_name(path);
+    learn_text(&text, encoding, path, name).with_context(|| format!("cannot learn from `{}`", path.display()))
+}
+
+fn learn_text(text: &str, encoding: Encoding, path: &Path, name: String) -> Result<Learnt> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let header: Vec<String> = reader.headers()?.iter().map(|name| name.trim().to_owned()).collect();
+    if header.iter().all(String::is_empty) {
+        bail!("the file is empty; its first row names the columns");
+    }
+    if header.iter().any(|name| recognise::shape(name) == Shape::Email) {
+        bail!("the first row holds values, not the columns' names");
+    }
+    let rows = reader.records().take(SAMPLE_ROWS_MAX).collect::<Result<Vec<_>, _>>()?;
+    let column = |at: usize| -> Vec<&str> { rows.iter().map(|row| row.get(at).unwrap_or("").trim()).collect() };
+    let columns: Vec<Vec<&str>> = (0..header.len()).map(column).collect();
+    let Some(row_key) = row_key(&header, &columns) else {
+        bail!("no column has a value of its own in every row, to know a person by");
+    };
+    let guesses =
+        header.iter().zip(&columns).enumerate().map(|(at, (name, values))| guess(name, values, at == row_key)).collect();
+    Ok(Learnt { name, file: path.to_owned(), encoding, guesses, row_key, rows: rows.len() })
+}
+
+/// The first unique column, those that are called an id before others.
+fn row_key(header: &[String], columns: &[Vec<&str>]) -> Option<usize> {
+    let unique = |at: &usize| {
+        let mut seen = HashSet::new();
+        columns[*at].iter().all(|value| !value.is_empty() && seen.insert(*value))
+    };
+    let unique: Vec<usize> = (0..header.len()).filter(unique).collect();
+    unique.iter().copied().find(|at| recognise::named_id(&header[*at])).or_else(|| unique.first().copied())
+}
+
+fn guess(name: &str, values: &[&str], is_row_key: bool) -> Guess {
+    let present: Vec<&str> = values.iter().copied().filter(|value| !value.is_empty()).collect();
+    let percent = |count: usize| if present.is_empty() { 0 } else { count * 100 / present.len() };
+    let alike = |shape: Shape| percent(present.iter().filter(|value| recognise::shape(value) == shape).count());
+    let made = |kind: FieldKind, alike_percent: usize, why: &'static str| Guess {
+        name: name.to_owned(),
+        kind,
+        pattern: None,
+        example: present.first().map_or_else(String::new, |value| mask::mask(value, kind)),
+        alike_percent,
+        why,
+    };
+    for (shape, kind, why) in recognise::BY_FORM {
+        let alike = alike(shape);
+        if alike >= ALIKE_PERCENT_MIN && recognise::name_allows(name, kind) {
+            return made(kind, alike, why);
+        }
+    }
+    if let Some(pattern) = recognise::account_pattern(&present)
+        && (recognise::named_id(name) || is_row_key)
+    {
+        return Guess { pattern: Some(pattern), ..made(FieldKind::AccountId, 100, "one form, and called an id") };
+    }
+    match recognise::kind_by_name(name) {
+        Some(kind) => made(kind, 100, "by the column's name"),
+        None => made(FieldKind::Text, 100, "nothing known"),
+    }
+}
+
+/// A register's name from its file's: `customers.csv` is `customers`.
+fn register_name(path: &Path) -> String {
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    if stem.is_empty() { "register".to_owned() } else { stem }
+}
+
+impl Learnt {
+    /// As a register of a configuration, without the columns that nothing looks for.
+    pub(crate) fn register(&self) -> Register {
+        let columns = self.guesses.iter().map(|guess| ColumnConfig {
+            name: guess.name.clone(),
+            kind: guess.kind,
+            pattern: guess.pattern.clone(),
+        });
+        let config = RegisterConfig {
+            name: self.name.clone(),
+            row_key: self.guesses[self.row_key].name.clone(),
+            columns: columns.collect(),
+            encoding: self.encoding,
+        };
+        Register { config, file: self.file.clone() }
+    }
+
+    /// As TOML, to stand in a configuration.
+    pub(crate) fn to_toml(&self) -> String {
+        use std::fmt::Write as _;
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let encoding = if self.encoding == Encoding::ShiftJis { "shift_jis" } else { "utf-8" };
+        let mut toml = String::from("[[register]]\n");
+        let file = self.file.to_string_lossy();
+        let pairs = [
+            ("name", self.name.as_str()),
+            ("file", &file),
+            ("row_key", &self.guesses[self.row_key].name),
+            ("encoding", encoding),
+        ];
+        for (field, value) in pairs {
+            writeln!(toml, "{field} = {}", quoted(value)).expect("a String can always be written");
+        }
+        for guess in &self.guesses {
+            let (name, kind) = (quoted(&guess.name), quoted(guess.kind.name()));
+            write!(toml, "\n[[register.column]]\nname = {name}\nkind = {kind}\n").expect("a String can always be written");
+            if let Some(pattern) = &guess.pattern {
+                writeln!(toml, "pattern = {}", quoted(pattern)).expect("a String can always be written");
+            }
+        }
+        toml
+    }
+
+    /// For people: every column, its kind, a masked example and why.
+    pub(crate) fn to_table(&self) -> String {
+        use sekisho_scope::text::{pad, pad_left, width};
+        use std::fmt::Write as _;
+        let columns = self.guesses.iter().map(|guess| width(&guess.name)).max().unwrap_or(0).clamp(6, 20);
+        let examples = self.guesses.iter().map(|guess| width(&guess.example)).max().unwrap_or(0).clamp(7, 22);
+        let mut table = String::new();
+        let (column, example) = (pad("column", columns), pad("example", examples));
+        writeln!(table, "  {column}  kind        {example}   like it").expect("a String can always be written");
+        for (at, guess) in self.guesses.iter().enumerate() {
+            let kind = pad(guess.kind.name(), 10);
+            let why = if at == self.row_key { format!("{}; row key", guess.why) } else { guess.why.to_owned() };
+            let (name, example) = (pad(&guess.name, columns), pad(&guess.example, examples));
+            let percent = pad_left(&format!("{}%", guess.alike_percent), 5);
+            let line = format!("  {name}  {kind}  {example}  {percent}  {why}");
+            writeln!(table, "{}", line.trim_end()).expect("a String can always be written");
+        }
+        table
+    }
+}

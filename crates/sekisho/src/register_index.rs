@@ -1,0 +1,59 @@
+//! The registers' index as a file beside the ledger: built from the firm's files, replaced whole, subject numbers kept.
+
+use crate::config::Register;
+use crate::files;
+use crate::report::{self, Shown};
+use anyhow::{Context, Result};
+use sekisho_edm::{HashKey, Index, IndexBuilder};
+use sekisho_model::Timestamp;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the index of a ledger's registers lies: `ledger` has `ledger.index`.
+pub(crate) fn path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.file_name().unwrap_or_default().to_owned();
+    name.push(".index");
+    ledger.with_file_name(name)
+}
+
+/// Reads the index; `None` when none was built yet.
+pub(crate) fn read(path: &Path, key: &Arc<HashKey>) -> Result<Option<Index>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(err).with_context(|| format!("cannot read the index `{}`", path.display())),
+    };
+    let index = Index::read_from(BufReader::new(file), Arc::clone(key));
+    Ok(Some(index.with_context(|| format!("cannot use the index `{}`", path.display()))?))
+}
+
+/// Builds the index of these registers on the one before, and writes it. `None` when a file is wrong; why was told.
+pub(crate) fn build(path: &Path, key: &Arc<HashKey>, registers: &[Register], now: Timestamp) -> Result<Option<Index>> {
+    let mut builder = match read(path, key)? {
+        Some(previous) => IndexBuilder::on(&previous, now),
+        None => IndexBuilder::new(Arc::clone(key), now),
+    };
+    let mut good = true;
+    for register in registers {
+        let name = register.file.display().to_string();
+        let file = File::open(&register.file).with_context(|| format!("cannot read `{name}`"))?;
+        let told = match builder.register(&register.config, BufReader::new(file), &name) {
+            Ok(built) => built.warnings,
+            Err(errors) => {
+                good = false;
+                errors
+            }
+        };
+        // Places in a register file are told by name: its lines hold personal data and are not shown.
+        report::print(&told, Shown { file: &name, text: "" });
+    }
+    if !good {
+        return Ok(None);
+    }
+    let index = builder.build();
+    files::replace_private(path, |output| index.write_to(output).map_err(io::Error::other))
+        .with_context(|| format!("cannot write the index `{}`", path.display()))?;
+    Ok(Some(index))
+}

@@ -1,0 +1,77 @@
+//! The running parts: the ledger is open and its registers are recorded before the first client connects; it is
+//! closed after the last one left.
+
+use crate::keys::Keys;
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use sekisho_edm::Index;
+use sekisho_gateway::inspect::LiveEventSender;
+use sekisho_gateway::{Gateway, Parts};
+use sekisho_ledger::{Ledger, Options};
+use sekisho_model::{Clock, Record, Registers, SystemClock};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A gateway with its ledger and registers.
+pub(crate) struct Running {
+    pub(crate) gateway: Gateway,
+    ledger: Ledger,
+    index: Arc<ArcSwap<Index>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Running {
+    pub(crate) fn start(
+        config: sekisho_gateway::config::Config,
+        ledger: &Path,
+        keys: &Keys,
+        index: Index,
+        events: Option<LiveEventSender>,
+    ) -> Result<Running> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let options = Options::new(ledger, keys.signing.clone());
+        let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options });
+        let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.display()))?;
+        record_registers(&ledger, &*clock, &index)?;
+        let index = Arc::new(ArcSwap::from_pointee(index));
+        let parts = Parts {
+            index: Arc::clone(&index),
+            ledger: ledger.clone(),
+            clock: Arc::clone(&clock),
+            key: Arc::clone(&keys.hash),
+            events,
+        };
+        match Gateway::start(config, parts) {
+            Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),
+            Err(err) => {
+                // The error that counts is the gateway's; the ledger has only its start in it.
+                let _ = ledger.close();
+                Err(err).context("cannot start the gateway")
+            }
+        }
+    }
+
+    /// The registers in force.
+    pub(crate) fn index(&self) -> Arc<Index> {
+        self.index.load_full()
+    }
+
+    /// Scans for these registers from now on. They are in the ledger first, so that no finding of theirs is unexplained.
+    pub(crate) fn swap_index(&self, index: Index) -> Result<()> {
+        record_registers(&self.ledger, &*self.clock, &index)?;
+        self.index.store(Arc::new(index));
+        Ok(())
+    }
+
+    /// Lets open requests end within their deadline, then closes the ledger.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.gateway.shutdown();
+        self.ledger.close().context("cannot close the ledger")
+    }
+}
+
+fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index) -> Result<()> {
+    let registers = Registers { at: clock.now(), registers: index.registers().to_vec() };
+    let position = ledger.append(Record::Registers(registers)).context("cannot record the registers")?;
+    ledger.wait_durable(position).context("cannot record the registers")
+}

@@ -5,6 +5,7 @@
 
 use crate::key::HashKey;
 use sekisho_model::SubjectId;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// The longest name part.
@@ -90,100 +91,108 @@ impl Fingerprint {
     }
 }
 
-/// Gives the span of every occurrence of the subject's name.
-pub(crate) fn find(
-    key: &HashKey,
+/// Looks for the names of one subject in one window.
+pub(crate) struct Finder<'a> {
+    key: &'a HashKey,
     subject: SubjectId,
-    name: Fingerprint,
-    haystack: Haystack<'_>,
-    mut give: impl FnMut(Range<usize>),
-) {
-    if name.first_len() == 0 {
-        return;
-    }
-    let filter = Filter::new(key, subject);
-    if name.last_len() == 0 {
-        find_whole(key, subject, name, &filter, haystack, give);
-        return;
-    }
-    let candidates = |len, first, hash| {
-        places(haystack, len, |part| filter.of(part[0]) == first && part_hash(key, subject, part) == hash)
-    };
-    let surnames = candidates(name.first_len(), name.first_filter(), name.first_hash());
-    if surnames.is_empty() {
-        return;
-    }
-    let given = candidates(name.last_len(), name.last_filter(), name.last_hash());
-    let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
-    let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
-    let surnames_bounded: Vec<_> = surnames.iter().filter(|part| bounded(haystack, script, part, &given)).collect();
-    let given_bounded: Vec<_> = given.iter().filter(|part| bounded(haystack, script, part, &surnames)).collect();
-    let is_short = script != Script::Latin && (name.first_len() == 1 || name.last_len() == 1);
-    let gap_max = if is_short { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
-    for surname in surnames_bounded {
-        let nearest = given_bounded
-            .iter()
-            .filter_map(|given| gap(surname, given).map(|gap| (gap, std::cmp::Reverse(given.start), given.end)))
-            .min();
-        if let Some((gap, std::cmp::Reverse(start), end)) = nearest
-            && gap <= gap_max
-        {
-            give(surname.start.min(start)..surname.end.max(end));
-        }
-    }
+    haystack: Haystack<'a>,
+    /// The filter of each character in the window: most places are passed over by it.
+    filters: Vec<u8>,
 }
 
-/// A name without a space: its characters with few spaces between them.
-fn find_whole(
-    key: &HashKey,
-    subject: SubjectId,
-    name: Fingerprint,
-    filter: &Filter,
-    haystack: Haystack<'_>,
-    mut give: impl FnMut(Range<usize>),
-) {
-    let mut part = Vec::with_capacity(PART_CHARS_MAX);
-    for begin in haystack.window.clone() {
-        let c = haystack.chars[begin];
-        if c == ' ' || filter.of(c) != name.first_filter() {
-            continue;
+impl<'a> Finder<'a> {
+    pub(crate) fn new(key: &'a HashKey, subject: SubjectId, haystack: Haystack<'a>) -> Finder<'a> {
+        let filter = Filter::new(key, subject);
+        let filters = haystack.chars[haystack.window.clone()].iter().map(|c| filter.of(*c)).collect();
+        Finder { key, subject, haystack, filters }
+    }
+
+    /// Gives the span of every occurrence of the name.
+    pub(crate) fn find(&self, name: Fingerprint, mut give: impl FnMut(Range<usize>)) {
+        if name.first_len() == 0 {
+            return;
         }
+        if name.last_len() == 0 {
+            self.find_whole(name, give);
+            return;
+        }
+        let haystack = self.haystack;
+        let surnames = self.places(name.first_len(), name.first_filter(), name.first_hash());
+        if surnames.is_empty() {
+            return;
+        }
+        let given = self.places(name.last_len(), name.last_filter(), name.last_hash());
+        let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
+        let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
+        let surnames_bounded = surnames.iter().filter(|part| bounded(haystack, script, part, &given));
+        let given_bounded: Vec<_> = given.iter().filter(|part| bounded(haystack, script, part, &surnames)).collect();
+        let is_short = script != Script::Latin && (name.first_len() == 1 || name.last_len() == 1);
+        let gap_max = if is_short { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
+        for surname in surnames_bounded {
+            let nearest = given_bounded
+                .iter()
+                .filter_map(|given| gap(surname, given).map(|gap| (gap, Reverse(given.start), given.end)))
+                .min();
+            if let Some((gap, Reverse(start), end)) = nearest
+                && gap <= gap_max
+            {
+                give(surname.start.min(start)..surname.end.max(end));
+            }
+        }
+    }
+
+    /// A name without a space: its characters with few spaces between them.
+    fn find_whole(&self, name: Fingerprint, mut give: impl FnMut(Range<usize>)) {
+        let mut part = Vec::with_capacity(PART_CHARS_MAX);
+        for begin in self.begins(name.first_filter()) {
+            let Some(end) = self.spaced_part(begin, name.first_len(), &mut part) else { continue };
+            if part_hash(self.key, self.subject, &part) != name.first_hash() {
+                continue;
+            }
+            let place = begin..end;
+            let script = script(&[&part]);
+            let is_one_word = script != Script::Latin || place.len() == part.len();
+            if is_one_word && !is_taken(self.haystack, &place) && bounded(self.haystack, script, &place, &[]) {
+                give(place);
+            }
+        }
+    }
+
+    /// Reads `len` characters from `begin` into `part`, passing over few spaces between them; says where they end.
+    fn spaced_part(&self, begin: usize, len: usize, part: &mut Vec<char>) -> Option<usize> {
         part.clear();
-        let mut end = begin;
         let mut spaces = 0;
-        while part.len() < name.first_len() && end < haystack.window.end && spaces <= INNER_SPACES_MAX {
-            match haystack.chars[end] {
+        for at in begin..self.haystack.window.end {
+            match self.haystack.chars[at] {
+                ' ' if part.is_empty() || spaces == INNER_SPACES_MAX => return None,
                 ' ' => spaces += 1,
                 c => {
                     part.push(c);
                     spaces = 0;
                 }
             }
-            end += 1;
+            if part.len() == len {
+                return Some(at + 1);
+            }
         }
-        if part.len() < name.first_len() || part_hash(key, subject, &part) != name.first_hash() {
-            continue;
-        }
-        let place = begin..end;
-        let script = script(&[&part]);
-        let has_spaces = end - begin > part.len();
-        let is_one_word = script != Script::Latin || !has_spaces;
-        if is_one_word && !is_taken(haystack, &place) && bounded(haystack, script, &place, &[]) {
-            give(place);
-        }
+        None
     }
-}
 
-/// The places in the window that satisfy `is_part` and are not taken.
-fn places(haystack: Haystack<'_>, len: usize, is_part: impl Fn(&[char]) -> bool) -> Vec<Range<usize>> {
-    let window = &haystack.chars[haystack.window.clone()];
-    window
-        .windows(len)
-        .enumerate()
-        .filter(|(_, part)| is_part(part))
-        .map(|(at, _)| haystack.window.start + at..haystack.window.start + at + len)
-        .filter(|place| !is_taken(haystack, place))
-        .collect()
+    /// The places in the window that hold this part and are not taken.
+    fn places(&self, len: usize, filter: u8, hash: u64) -> Vec<Range<usize>> {
+        let Haystack { chars, window, .. } = self.haystack;
+        self.begins(filter)
+            .map(|begin| begin..begin + len)
+            .filter(|place| place.end <= window.end)
+            .filter(|place| part_hash(self.key, self.subject, &chars[place.clone()]) == hash)
+            .filter(|place| !is_taken(self.haystack, place))
+            .collect()
+    }
+
+    /// The places in the window whose character has this filter.
+    fn begins(&self, filter: u8) -> impl Iterator<Item = usize> + '_ {
+        memchr::memchr_iter(filter, &self.filters).map(|at| self.haystack.window.start + at)
+    }
 }
 
 fn is_taken(haystack: Haystack<'_>, place: &Range<usize>) -> bool {

@@ -90,6 +90,23 @@ impl CharsetDecoder {
             }
     }
 
+    /// A character of UTF-8 outside ASCII that the input holds whole, and its bytes: the fast way round [`push`].
+    ///
+    /// [`push`]: CharsetDecoder::push
+    pub(super) fn whole_char(&self, input: &[u8]) -> Option<(char, usize)> {
+        if self.charset != Charset::Utf8 || self.partial.len > 0 {
+            return None;
+        }
+        let len = match input.first()? {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            _ => return None,
+        };
+        let text = std::str::from_utf8(input.get(..len)?).ok()?;
+        text.chars().next().map(|c| (c, len))
+    }
+
     /// Passes over bytes that the caller read as ASCII.
     pub(super) fn skip(&mut self, bytes: usize) {
         self.at += bytes as u64;

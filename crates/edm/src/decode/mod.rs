@@ -78,6 +78,14 @@ impl Decoder {
                     continue;
                 }
             }
+            if let Some((c, len)) = self.bytes.whole_char(&input[at..]) {
+                let start = self.bytes.at();
+                self.bytes.skip(len);
+                self.lines.ends_at(c);
+                self.push(Source { c, start, end: start + len as u64 });
+                at += len;
+                continue;
+            }
             let stop = self.push_byte(input[at]);
             at += 1;
             if stop == Stop::Boundary {

@@ -1,1 +1,131 @@
-//! Examples and properties.
+//! Decoding against `encoding_rs`, and escapes by example.
+
+use super::charset::{CharsetDecoder, Given};
+use super::{Decoder, Stop};
+use crate::{Boundary, Charset, TextForm};
+use proptest::prelude::*;
+
+/// The text of a body: characters with their source bytes.
+fn text(form: TextForm, body: &[u8]) -> Vec<(char, u64)> {
+    let mut decoder = Decoder::new(form);
+    let mut at = 0;
+    while at < body.len() {
+        at += decoder.decode(&body[at..]).0;
+    }
+    decoder.finish();
+    (0..decoder.text.len()).map(|at| (decoder.text.chars[at], decoder.text.start(at))).collect()
+}
+
+fn check(body: &str, expected: &str) {
+    let chars: String = text(TextForm::default(), body.as_bytes()).into_iter().map(|(c, _)| c).collect();
+    assert_eq!(chars, expected, "of {body}");
+}
+
+#[test]
+fn escapes_of_html_json_and_urls() {
+    check("&#64;&#x40;&#X40;&commat;&amp;", "@@@@&");
+    check(r"\u5c71\x41\n\/\\u", "山a\n/\\u");
+    check(r"\ud842\udfb7", "吉");
+    check("%E5%B1%B1%40%25", "山@%");
+}
+
+#[test]
+fn what_is_no_escape_stays() {
+    for body in
+        ["&#64", "&#;", "&#0;", "&#xd800;", "&#99999999;", "&unknown;", "%4", "%e5%b1", "%zz", r"\q", r"\u12", "&&&"]
+    {
+        check(body, body);
+    }
+}
+
+#[test]
+fn the_result_of_an_escape_begins_no_other() {
+    check("&amp;#64;", "&#64;");
+    check("%2540", "%40");
+    check(r"\\u0040", r"\u0040");
+    check("&&#64;", "&@");
+}
+
+#[test]
+fn a_lone_surrogate_is_a_replacement_character() {
+    check(r"\ud842", "\u{FFFD}");
+    check(r"\ud842x", "\u{FFFD}x");
+    check(r"\ud842\u0041", "\u{FFFD}a");
+    check("\\udfb7\\", "\u{FFFD}\\");
+}
+
+#[test]
+fn width_kana_and_variants_have_one_form() {
+    check("Ａｂ１＠　", "ab1@ ");
+    check("ﾔﾏﾀﾞやまだヤマダヤマタ\u{3099}", "ヤマダヤマダヤマダヤマダ");
+    check("ｳﾞﾊﾟｼｮｯﾌﾟ", "ヴパシヨツプ");
+    check("髙﨑濵渡邉", "高崎浜渡辺");
+    check("Ōno é", "ono e");
+    check("ﾞｱ\u{FF9F}", "\u{3099}ア\u{309A}");
+}
+
+#[test]
+fn variants_are_in_order_and_lead_to_no_other_variant() {
+    let table = crate::normalize::VARIANTS;
+    assert!(table.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(table.iter().all(|(_, to)| table.iter().all(|(from, _)| from != to)));
+}
+
+#[test]
+fn a_character_keeps_its_source_bytes() {
+    let places: Vec<u64> =
+        text(TextForm::default(), "a&#64;ｶﾞ%E5%B1%B1z".as_bytes()).into_iter().map(|(_, at)| at).collect();
+    assert_eq!(places, [0, 1, 6, 12, 21]);
+}
+
+#[test]
+fn an_empty_line_is_a_boundary_in_every_line_ending() {
+    let form = TextForm { boundary: Boundary::EmptyLine, ..TextForm::default() };
+    for (body, read) in [("a\n\nb", 3), ("a\r\n\r\nb", 4), ("a\r\rb", 3), ("a\r\nb\n\n", 6)] {
+        assert_eq!(Decoder::new(form).decode(body.as_bytes()), (read, Stop::Boundary), "in {body:?}");
+    }
+    let escaped = r"a\n\nb";
+    assert_eq!(Decoder::new(form).decode(escaped.as_bytes()), (escaped.len(), Stop::InputRead));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_become_what_the_encoding_standard_says(
+        body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(vec![0x81, 0x8E, 0x8F, 0xA4, 0xE3, 0xF0, 0x41, 0xD8, 0xDC])], 0..64),
+        set in 0..4usize,
+    ) {
+        let (charset, encoding) = [
+            (Charset::Utf8, encoding_rs::UTF_8),
+            (Charset::ShiftJis, encoding_rs::SHIFT_JIS),
+            (Charset::EucJp, encoding_rs::EUC_JP),
+            (Charset::Utf16Le, encoding_rs::UTF_16LE),
+        ][set];
+        prop_assume!(set != 3 || !body.starts_with(b"\xFE\xFF"));
+        let mut decoder = CharsetDecoder::new(charset);
+        let mut given = String::new();
+        let mut end = 0;
+        for byte in &body {
+            let mut chars = Given::new();
+            decoder.push(*byte, &mut chars);
+            for source in chars.all() {
+                prop_assert_eq!(source.start, end, "characters stand side by side");
+                end = source.end;
+                given.push(source.c);
+            }
+        }
+        let mut chars = Given::new();
+        decoder.finish(&mut chars);
+        given.extend(chars.all().iter().map(|source| source.c));
+        prop_assert_eq!(given, encoding.decode_without_bom_handling(&body).0);
+    }
+
+    #[test]
+    fn iso_2022_jp_is_read_back(words in "[a-z0-9山田太郎アイウ。 ]{0,40}") {
+        let body = encoding_rs::ISO_2022_JP.encode(&words).0.into_owned();
+        let form = TextForm { charset: Charset::Iso2022Jp, ..TextForm::default() };
+        let chars: String = text(form, &body).into_iter().map(|(c, _)| c).collect();
+        prop_assert_eq!(chars, words);
+    }
+}

@@ -66,7 +66,7 @@ impl IndexBuilder {
     pub fn register(&mut self, config: &RegisterConfig, csv: impl Read, file: &str) -> Result<Built, Vec<Diagnostic>> {
         let mut told = Told::default();
         config.check(&mut told);
-        if !self.given.insert(config.name.clone()) {
+        if self.given.contains(&config.name) {
             told.error(Diagnostic::error("SK142", format!("register `{}` is given twice", config.name)));
         }
         let at = self.descriptions.iter().position(|description| description.name == config.name);
@@ -86,6 +86,7 @@ impl IndexBuilder {
         let persons_former =
             previous.map_or(0, |(register, description)| reading.carry_over(config, register, description));
         let (register, description, warnings) = reading.finish(config, register_id(at), self.built_at, file);
+        self.given.insert(config.name.clone());
         let built = Built { id: description.id, persons: description.persons, persons_former, warnings };
         if at == self.registers.len() {
             self.registers.push(register);

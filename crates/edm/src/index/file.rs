@@ -6,7 +6,7 @@
 
 use super::table::HashTable;
 use super::{Index, NameColumn, Register, ValueColumn};
-use crate::key::{HashKey, Mac16, ValueKind};
+use crate::key::{HashKey, RunningMac, ValueKind};
 use crate::names::Fingerprint;
 use crate::value::{account, secret};
 use sekisho_model::{Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Timestamp};
@@ -94,13 +94,13 @@ impl Index {
     }
 }
 
-struct Writer<W> {
+struct Writer<'a, W> {
     output: W,
-    mac: Mac16,
+    mac: RunningMac<'a>,
     buffer: Vec<u8>,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> Writer<'_, W> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= ELEMENTS_AT_ONCE {
@@ -185,12 +185,12 @@ impl<W: Write> Writer<W> {
     }
 }
 
-struct Reader<R> {
+struct Reader<'a, R> {
     input: R,
-    mac: Mac16,
+    mac: RunningMac<'a>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> Reader<'_, R> {
     fn finish(mut self) -> Result<(), IndexError> {
         let mut stored = [0; 16];
         self.read(&mut stored)?;

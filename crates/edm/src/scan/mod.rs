@@ -15,7 +15,7 @@ pub use reflected::Reflected;
 use crate::TextForm;
 use crate::decode::{Decoder, Stop};
 use crate::index::Index;
-use crate::names::{self, CONTEXT_CHARS, Haystack};
+use crate::names::{CONTEXT_CHARS, Finder, Haystack};
 use crate::value::{LOOKAHEAD_CHARS, LOOKBACK_CHARS};
 use sekisho_model::{ByteRange, FieldSet, Generic, Subject};
 use std::collections::BTreeMap;
@@ -75,6 +75,8 @@ pub struct Scanner {
     values: Values,
     /// Strong values near the window's end, by begin.
     hits: Vec<Hit>,
+    /// Windows near the text window's end in which a subject's names were looked for.
+    searched: Vec<(Subject, u64, u64)>,
     /// Findings that wait until nothing can come before them.
     ready: BTreeMap<FindingOrder, Finding>,
     /// No later finding begins before this.
@@ -111,6 +113,7 @@ impl Scanner {
             chars_before: 0,
             values: Values::default(),
             hits: Vec::new(),
+            searched: Vec::new(),
             ready: BTreeMap::new(),
             safe_until: 0,
             flushed: Vec::new(),
@@ -160,6 +163,7 @@ impl Scanner {
         self.chars_before = 0;
         self.values = Values::default();
         self.hits.clear();
+        self.searched.clear();
         self.flushed.clear();
     }
 
@@ -197,19 +201,22 @@ impl Scanner {
 
     fn find_names_of(&mut self, subject: Subject, at: usize, taken: &[Range<usize>]) {
         let Some(window) = self.window(subject, at) else { return };
+        // The values of one row of a table have the same neighbours, and so the same window.
+        let searched = (subject, self.chars_before + window.start as u64, self.chars_before + window.end as u64);
+        if self.searched.contains(&searched) {
+            return;
+        }
+        self.searched.push(searched);
         let index = Arc::clone(&self.index);
+        let mut found = Vec::new();
+        let haystack = Haystack { chars: &self.decoder.text.chars, window: &window, taken };
+        let finder = Finder::new(index.key(), subject.id, haystack);
         for (field, fingerprint) in index.names(subject) {
-            let mut places = Vec::new();
-            let haystack = Haystack { chars: &self.decoder.text.chars, window: &window, taken };
-            names::find(index.key(), subject.id, fingerprint, haystack, |place| places.push(place));
-            if places.is_empty() {
-                continue;
-            }
+            finder.find(fingerprint, |place| found.push((field, fingerprint, place)));
+        }
+        for (field, fingerprint, place) in found {
             let is_reflected = self.reflected.has_name(index.key(), subject, fingerprint);
-            let found = of_subject(subject, FieldSet::of(field), is_reflected);
-            for place in places {
-                self.ready(&place, found);
-            }
+            self.ready(&place, of_subject(subject, FieldSet::of(field), is_reflected));
         }
     }
 
@@ -291,6 +298,7 @@ impl Scanner {
         self.chars_before += forget as u64;
         let kept_from = self.chars_before;
         self.hits.retain(|hit| hit.place.end > kept_from);
+        self.searched.retain(|(_, _, end)| *end > kept_from);
         self.flushed.retain(|finding| finding.span.start >= safe_until);
     }
 

@@ -7,7 +7,7 @@ use crate::TextForm;
 use crate::decode::Decoder;
 use crate::index::Index;
 use crate::key::{HashKey, ValueKind};
-use crate::names::{self, Fingerprint, Haystack};
+use crate::names::{Finder, Fingerprint, Haystack};
 use crate::value::{before, is_digit, my_number};
 use sekisho_model::{GenericKind, Subject};
 use std::collections::HashSet;
@@ -110,7 +110,7 @@ impl Reflected {
             let window = 0..text.chars.len();
             let haystack = Haystack { chars: &text.chars, window: &window, taken: &text.taken };
             let mut is_found = false;
-            names::find(key, subject.id, name, haystack, |_| is_found = true);
+            Finder::new(key, subject.id, haystack).find(name, |_| is_found = true);
             is_found
         })
     }

@@ -241,3 +241,41 @@ fn a_generic_value_has_a_hash_unless_it_is_a_my_number() {
         .collect();
     assert_eq!(kinds, [(GenericKind::Email, true), (GenericKind::MyNumber, false), (GenericKind::Pan, true)]);
 }
+
+#[test]
+fn what_is_held_is_bounded_where_every_character_is_escaped() {
+    let escaped = "&#x00FF76;&#x00FF9E;".repeat(3000);
+    let body: Vec<u8> = format!("{escaped}HK-0001234{escaped}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let form = TextForm { charset: Charset::Utf16Le, boundary: Boundary::None };
+    let scanner = Scanner::new(index(), form, Arc::default());
+    assert_eq!(scan_in(scanner, &body.chunks(1000).collect::<Vec<_>>()).len(), 1);
+}
+
+#[test]
+fn what_is_held_is_about_a_page_of_text_in_a_long_stream() {
+    let mut scanner = Scanner::new(index(), TextForm::default(), Arc::default());
+    let chunk = "<td>HK-0001234</td><td>山田 太郎</td><td>2024-01-02</td>\n".repeat(64);
+    let (mut findings, mut fed) = (Vec::new(), 0);
+    for _ in 0..64 {
+        let safe = scanner.feed(chunk.as_bytes(), &mut findings);
+        fed += chunk.len() as u64;
+        assert!(fed - safe <= 4096, "{} bytes are held", fed - safe);
+    }
+    scanner.finish(&mut findings);
+    assert_eq!(findings.len(), 2 * 64 * 64);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, ..Default::default() })]
+
+    #[test]
+    fn any_bytes_are_scanned_alike_in_any_pieces(
+        choice in proptest::prelude::any::<u8>(),
+        parts in proptest::collection::vec((0..6usize, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..12)), 0..20),
+    ) {
+        let values: [&[u8]; 6] =
+            [b"", b"taro.yamada@mail.example", b"HK-0001234", "山田太郎".as_bytes(), b"\x1B$B;3ED\x1B(B", b"\r\n\r\n"];
+        let body = parts.iter().flat_map(|(value, noise)| [values[*value], noise.as_slice()].concat());
+        crate::fuzz::fuzz_scanner(&std::iter::once(choice).chain(body).collect::<Vec<u8>>());
+    }
+}

@@ -7,7 +7,7 @@ use crate::decode;
 use crate::index::Index;
 use crate::key::ValueKind;
 use crate::value::{LOOKAHEAD_CHARS, LOOKBACK_CHARS, account, at, before, card, mail, my_number, phone, secret};
-use crate::value::{digits_end, is_alphanumeric, is_digit, run_end};
+use crate::value::{digits_end, has_long_number, is_alphanumeric, is_digit, run_end};
 use sekisho_model::{FieldSet, GenericKind, Subject};
 use std::ops::Range;
 
@@ -131,6 +131,9 @@ impl Reading<'_> {
         let bytes = &self.text.bytes;
         if self.index.has(ValueKind::AccountId) && digits_end(bytes, begin) - begin >= account::DIGITS_MIN {
             self.account(begin);
+        }
+        if !has_long_number(bytes, begin) {
+            return;
         }
         self.card(begin);
         if self.index.has(ValueKind::Phone) {

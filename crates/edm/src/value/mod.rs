@@ -72,6 +72,28 @@ pub(crate) fn fraction_after(text: &[u8], end: usize) -> bool {
     at(text, end) == Some(b'.') && is_digit(at(text, end + 1))
 }
 
+/// Whether the digits from `begin` on, with at most two separators between groups, are as many as the shortest
+/// number that is looked for among groups: a telephone number. Most digits of a page are not.
+pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
+    const DIGITS_MIN: usize = 10;
+    let (mut digits, mut separators) = (0, 0);
+    for byte in &text[begin..] {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            separators = 0;
+            if digits == DIGITS_MIN {
+                return true;
+            }
+        } else {
+            separators += 1;
+            if separators > 2 || !(matches!(byte, b' ' | b'(' | b')') || is_hyphen(*byte)) {
+                return false;
+            }
+        }
+    }
+    false
+}
+
 pub(crate) fn is_hyphen(byte: u8) -> bool {
     matches!(byte, b'-' | HYPHEN)
 }

@@ -46,6 +46,9 @@ pub(crate) fn candidates(text: &[u8], begin: usize, mut give: impl FnMut(&[u8], 
 }
 
 fn national(digits: &[u8], plus: bool) -> Option<Vec<u8>> {
+    if !(10..=DIGITS_MAX).contains(&digits.len()) {
+        return None;
+    }
     let digits = match (plus, digits) {
         (true, [b'8', b'1', b'0', rest @ ..] | [b'8', b'1', rest @ ..]) => [b"0", rest].concat(),
         (true, _) => return None,

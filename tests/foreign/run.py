@@ -57,14 +57,15 @@ def run(application, folder: Path, seed: int, options) -> list[bool]:
     customers.write_csv(register_csv, rows)
     app = application(folder, product.free_port(), rows, rng)
     app.prepare()
-    capture, ledger, port = folder / "received.raw", folder / "ledger", product.free_port()
+    capture, port = folder / "received.raw", product.free_port()
+    observed = product.Observed(folder, register_csv)
 
     began = time.monotonic()
     with app.running():
         if options.direct:
             drive(app, app.port, capture, options.requests)
         else:
-            with product.observe(app.port, port, ledger, folder / "sekisho.log", register_csv):
+            with observed.running(app.port, port):
                 drive(app, port, capture, options.requests)
     driven = time.monotonic()
     expected, statuses = decode(capture, register_csv)
@@ -75,7 +76,7 @@ def run(application, folder: Path, seed: int, options) -> list[bool]:
     )
     if options.direct:
         return [sum(statuses.values()) >= options.requests]
-    return compare(app.name, expected, ledger)
+    return compare(app.name, expected, observed)
 
 
 def drive(app, port: int, capture: Path, requests: int) -> None:
@@ -116,12 +117,12 @@ def decode_one(exchange):
     return exchange.client, status, left
 
 
-def compare(name: str, expected: dict[str, set], ledger: Path) -> list[bool]:
+def compare(name: str, expected: dict[str, set], observed: product.Observed) -> list[bool]:
     """Subject by subject and field by field: in all, and for each client."""
-    results = [same(f"{name}, all", set().union(*expected.values()), product.scope_persons(ledger))]
+    results = [same(f"{name}, all", set().union(*expected.values()), observed.persons())]
     for client, found in expected.items():
-        results.append(same(f"{name}, {client}", found, product.scope_persons(ledger, "--client", client)))
-    checked = product.verify(ledger)
+        results.append(same(f"{name}, {client}", found, observed.persons("--client", client)))
+    checked = observed.verify()
     if checked.returncode != 0:
         print(f"{name}: the ledger does not verify: {checked.stdout}{checked.stderr}")
     return results + [checked.returncode == 0]

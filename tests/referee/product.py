@@ -66,39 +66,49 @@ def tail(log: Path) -> str:
     return log.read_text(errors="replace")[-4000:]
 
 
-@contextmanager
-def observe(upstream_port: int, port: int, ledger: Path, log: Path, register: Path | None = None) -> Iterator[subprocess.Popen]:
-    command = [
-        executable(), "observe", "--upstream", f"http://127.0.0.1:{upstream_port}",
-        "--listen", f"127.0.0.1:{port}", "--ledger", ledger,
-    ]
-    if register is not None:
-        command += ["--register", register]
-    with running(command, port, log) as process:
-        yield process
+class Observed:
+    """A folder with what `sekisho observe` keeps there: ledger and keys; and the register it was given."""
+
+    def __init__(self, folder: Path, register: Path | None = None):
+        self.folder, self.register = folder, register
+        self.ledger, self.keys, self.log = folder / "ledger", folder / "keys", folder / "sekisho.log"
+
+    @contextmanager
+    def running(self, upstream_port: int, port: int, *arguments) -> Iterator[subprocess.Popen]:
+        command = [
+            executable(), "observe", "--upstream", f"http://127.0.0.1:{upstream_port}",
+            "--listen", f"127.0.0.1:{port}", "--ledger", self.ledger, "--keys", self.keys, *arguments,
+        ]
+        if self.register is not None:
+            command += ["--register", self.register]
+        with running(command, port, self.log) as process:
+            yield process
+
+    def scope(self, *arguments) -> dict:
+        return json.loads(answer("scope", "--ledger", self.ledger, "--format", "json", *arguments))
+
+    def persons(self, *arguments) -> dict[str, set[str]]:
+        """Row key → fields that left, from the CSV."""
+        text = answer(
+            "scope", "--ledger", self.ledger, "--keys", self.keys, "--format", "csv", "--register", self.register, *arguments
+        )
+        persons: dict[str, set[str]] = {}
+        for row in csv.DictReader(io.StringIO(text)):
+            persons.setdefault(row["row_key"], set()).update(row["fields"].split())
+        return persons
+
+    def verify(self) -> subprocess.CompletedProcess:
+        return ask("verify", self.ledger)
 
 
 def ask(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([str(executable()), *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = [str(executable()), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
 
 
-def scope_json(ledger: Path, *arguments) -> dict:
-    answer = ask("scope", "--ledger", ledger, "--format", "json", *arguments)
-    if answer.returncode != 0:
-        raise RuntimeError(f"sekisho scope ended with {answer.returncode}: {answer.stderr}")
-    return json.loads(answer.stdout)
-
-
-def scope_persons(ledger: Path, *arguments) -> dict[str, set[str]]:
-    """Row key → fields, from the CSV."""
-    answer = ask("scope", "--ledger", ledger, "--format", "csv", *arguments)
-    if answer.returncode != 0:
-        raise RuntimeError(f"sekisho scope ended with {answer.returncode}: {answer.stderr}")
-    persons: dict[str, set[str]] = {}
-    for row in csv.DictReader(io.StringIO(answer.stdout)):
-        persons.setdefault(row["row_key"], set()).update(row["fields"].split())
-    return persons
-
-
-def verify(ledger: Path) -> subprocess.CompletedProcess:
-    return ask("verify", ledger)
+def answer(*arguments) -> str:
+    """What a command prints; an error when it does not end well."""
+    asked = ask(*arguments)
+    if asked.returncode != 0:
+        raise RuntimeError(f"`sekisho {arguments[0]}` ended with {asked.returncode}: {asked.stderr}")
+    return asked.stdout

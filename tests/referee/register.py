@@ -93,8 +93,7 @@ def phone_form(value: str) -> str | None:
     digits = re.sub(f"[ {values.HYPHEN}()]", "", value)
     if not re.fullmatch(r"\+?[0-9]+", digits):
         return None
-    forms = values.phone_values(digits.lstrip("+"), digits.startswith("+"))
-    return forms[0] if forms else None
+    return values.international(digits[1:]) if digits.startswith("+") else values.national(digits)
 
 
 def secret_form(value: str) -> str | None:

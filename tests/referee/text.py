@@ -29,7 +29,7 @@ VARIANTS = str.maketrans(
 )
 FULL_WIDTH = {code: code - 0xFF01 + 0x21 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x00A0: " "}
 HALF_KANA = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF66, 0xFF9E)}
-MARKS = {0xFF9E: "\u3099", 0xFF9F: "\u309a"}
+MARKS = {0xFF9E: "\u3099", 0x309B: "\u3099", 0xFF9F: "\u309a", 0x309C: "\u309a"}
 HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 SMALL = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ")
 COMPATIBLE = {

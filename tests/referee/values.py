@@ -14,7 +14,7 @@ LOCAL = re.compile(rf"[{LOCAL_PLAIN}{re.escape(LOCAL_OTHER)}]*\Z")
 DOMAIN = re.compile(r"[A-Za-z0-9.-]*")
 RUN = re.compile(r"[A-Za-z0-9]+")
 DIGITS = re.compile(r"[0-9]+")
-NOT_A_DOMAIN = set("png jpg jpeg gif svg webp ico css js map html htm php json woff mp4".split())
+NOT_A_DOMAIN = set("png jpg jpeg gif svg webp ico css js map html htm php json woff woff2 mp4".split())
 SHARED_MAX = 256
 
 
@@ -166,17 +166,18 @@ def phones(text: str) -> Iterator[Candidate]:
     for chain in chains(text, f"[ {HYPHEN}()]{{1,2}}"):
         for groups in consecutive(chain, 13):
             plus = text[max(0, groups[0][0] - 1) : groups[0][0]] == "+"
-            for value in phone_values(joined(text, groups), plus):
+            if value := national(joined(text, groups)):
                 yield Candidate(groups[0][0], groups[-1][1], value)
+            if plus and (value := international(joined(text, groups))):
+                yield Candidate(groups[0][0] - 1, groups[-1][1], value)
 
 
-def phone_values(digits: str, plus: bool) -> list[str]:
-    """The national form of a number, when it is one."""
-    values = []
-    if len(digits) in (10, 11) and digits[0] == "0" and digits[1] != "0":
-        values.append(digits)
-    if plus and digits.startswith("81"):
-        rest = digits[2:].removeprefix("0")
-        if len(rest) in (9, 10) and not rest.startswith("0"):
-            values.append("0" + rest)
-    return values
+def national(digits: str) -> str | None:
+    return digits if len(digits) in (10, 11) and digits[0] == "0" and digits[1] != "0" else None
+
+
+def international(digits: str) -> str | None:
+    """The national form of the digits behind a `+`."""
+    rest = digits[2:].removeprefix("0")
+    good = digits.startswith("81") and len(rest) in (9, 10) and not rest.startswith("0")
+    return "0" + rest if good else None

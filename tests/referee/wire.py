@@ -117,10 +117,12 @@ def split_response(response: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def split_request(request: bytes) -> list[bytes]:
-    """The parts that can be reflected: target, header values, body."""
+    """The parts that can be reflected: the target, three header values and the body."""
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
-    return [first.split(b" ")[1], *(line.partition(b":")[2].strip() for line in lines), body]
+    fields = [line.partition(b":") for line in lines]
+    values = [value.strip() for name, _, value in fields if name.lower() in (b"cookie", b"referer", b"user-agent")]
+    return [first.split(b" ")[1], *values, body]
 
 
 def store(file: BinaryIO, exchange: Exchange) -> None:

@@ -263,31 +263,37 @@ impl Committer {
         for lane in [&mut self.primary, &mut self.emergency] {
             // Without a spare there is nothing to rotate to yet.
             if lane.spare.is_some() && lane.current.as_ref().is_some_and(due) {
-                lane.current = None;
+                lane.finish();
             }
         }
         // The emergency file is finished as soon as the first log works again, so that it can be sealed.
         if self.shared.health() == Health::Healthy
             && self.emergency.current.as_ref().is_some_and(|file| file.records > 0)
         {
-            self.emergency.current = None;
+            self.emergency.finish();
         }
     }
 
     fn is_done(&self) -> bool {
         // An unhealthy ledger closes with what it could write; the rest was refused or reported as late.
-        self.block.is_none() || self.shared.health() == Health::Unhealthy
+        let is_idle = self.block.is_none() && !self.primary.preparing && !self.emergency.preparing;
+        is_idle || self.shared.health() == Health::Unhealthy
     }
 
     fn finish(mut self) {
         self.shared.set_health(Health::Unhealthy);
         self.shared.publish_given_up(NotDurable::Closed);
+        // Without spare files and tails of zeros every byte of a closed ledger is covered by a hash.
+        let disk = &self.shared.options.disk;
         for lane in [&mut self.primary, &mut self.emergency] {
-            if let Some(file) = lane.current.take() {
-                // Without a tail of zeros every byte of a closed ledger is covered by a hash.
-                let cut = file.file.set_len(file.offset).and_then(|()| file.file.sync());
-                if let Err(err) = cut {
-                    tracing::warn!("cannot cut `{}`: {err}", file.path.display());
+            for file in lane.current.take().into_iter().chain(lane.spare.take()) {
+                let done = if file.offset == 0 {
+                    disk.remove(&file.path)
+                } else {
+                    file.file.set_len(file.offset).and_then(|()| file.file.sync())
+                };
+                if let Err(err) = done {
+                    tracing::warn!("cannot finish `{}`: {err}", file.path.display());
                 }
             }
         }

@@ -19,6 +19,23 @@ pub(crate) fn create_directories(disk: &dyn Disk, root: &Path, below: &Path) -> 
     Ok(())
 }
 
+/// Makes a directory outside the ledger, or the ledger's own, with every parent that is missing, durably.
+pub(crate) fn create_root(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|path| !disk.exists(path)).collect();
+    disk.create_dir_all(dir).map_err(Error::disk("make", dir))?;
+    // The parent of a directory that exists is synced too: the run that made it may have been cut before that.
+    let made = missing.len().max(1);
+    for path in dir.ancestors().take(made) {
+        let parent = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => continue,
+        };
+        disk.sync_dir(parent).map_err(Error::disk("sync", parent))?;
+    }
+    Ok(())
+}
+
 /// Puts a file in place: temporary name, write, sync, rename. The caller syncs the directory.
 pub(crate) fn place_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut name = path.as_os_str().to_owned();

@@ -4,7 +4,7 @@
 //! blocks, one makes new files with written zeros ahead of their use. A lane whose write failed or was late is not
 //! used again before a new file was made.
 
-use crate::durable::create_directories;
+use crate::durable::{create_directories, create_root};
 use crate::wal::file_name;
 use crate::{Error, Options};
 use sekisho_model::disk::{Disk, File, Lock, Open};
@@ -49,12 +49,12 @@ pub(crate) struct LogFile {
     pub(crate) since: Option<Duration>,
 }
 
-/// A write to be done.
-struct Job {
-    ticket: u64,
-    file: Arc<dyn File>,
-    bytes: Arc<Vec<u8>>,
-    offset: u64,
+/// What the writing thread does.
+enum Job {
+    /// Writes and syncs a block.
+    Write { ticket: u64, file: Arc<dyn File>, bytes: Arc<Vec<u8>>, offset: u64 },
+    /// Cuts the unused end of a finished file, so that every byte that stays is covered by a hash.
+    Cut { path: PathBuf, file: Arc<dyn File>, offset: u64 },
 }
 
 /// The committer's view of a lane.
@@ -120,7 +120,7 @@ impl Lane {
     /// Takes the spare file into use when the current one is gone or has no room for `bytes`.
     pub(crate) fn make_room(&mut self, bytes: u64, file_bytes: u64) {
         if self.current.as_ref().is_some_and(|file| file.offset + bytes > file_bytes) {
-            self.current = None;
+            self.finish();
         }
         if self.current.is_none() {
             self.current = self.spare.take();
@@ -130,8 +130,16 @@ impl Lane {
     /// Hands a block to the writing thread.
     pub(crate) fn write(&mut self, ticket: u64, bytes: &Arc<Vec<u8>>) {
         let file = self.current.as_ref().expect("the committer chose a lane with a file");
-        let job = Job { ticket, file: Arc::clone(&file.file), bytes: Arc::clone(bytes), offset: file.offset };
+        let job = Job::Write { ticket, file: Arc::clone(&file.file), bytes: Arc::clone(bytes), offset: file.offset };
         self.busy = self.jobs.send(job).is_ok();
+    }
+
+    /// The current file gets no more blocks.
+    pub(crate) fn finish(&mut self) {
+        if let Some(LogFile { path, file, offset, .. }) = self.current.take() {
+            // Without its thread the lane is closing, and nobody waits for the cut.
+            let _ = self.jobs.send(Job::Cut { path, file, offset });
+        }
     }
 
     /// The write failed or is late: the file is never trusted again.
@@ -150,9 +158,18 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
 
 fn write_blocks(lane: Which, jobs: &Receiver<Job>, events: &Sender<Event>, _lock: &Arc<Lock>) {
     for job in jobs {
-        let result = job.file.write_all_at(&job.bytes, job.offset).and_then(|()| job.file.sync());
-        if events.send(Event::Written { lane, ticket: job.ticket, result }).is_err() {
-            return;
+        match job {
+            Job::Write { ticket, file, bytes, offset } => {
+                let result = file.write_all_at(&bytes, offset).and_then(|()| file.sync());
+                if events.send(Event::Written { lane, ticket, result }).is_err() {
+                    return;
+                }
+            }
+            Job::Cut { path, file, offset } => {
+                if let Err(err) = file.set_len(offset).and_then(|()| file.sync()) {
+                    tracing::warn!("cannot cut `{}`: {err}", path.display());
+                }
+            }
         }
     }
 }
@@ -199,7 +216,7 @@ impl Maker {
         }
         match self.dir.strip_prefix(&self.root) {
             Ok(below) => create_directories(&*self.disk, &self.root, below),
-            Err(_) => self.disk.create_dir_all(&self.dir).map_err(Error::disk("make", &self.dir)),
+            Err(_) => create_root(&*self.disk, &self.dir),
         }
     }
 

@@ -19,31 +19,39 @@ mod commit;
 mod counts;
 mod durable;
 mod error;
+mod keeper;
 mod lane;
+mod log;
 pub mod manifest;
 mod options;
 mod query;
 pub mod reader;
 mod real_disk;
 mod recover;
+mod seal;
+mod segment;
 mod shared;
+pub mod verify;
 mod wal;
 
 pub use error::Error;
-pub use options::Options;
+pub use options::{Options, SealOnClose};
 pub use query::{QUERY_SOURCE, append_query};
 pub use reader::{ExposureRow, Filter, GenericRow, Reader, ResponseRow};
 pub use real_disk::RealDisk;
 pub use recover::{Recovery, SEQUENCE_ROOM, TornTail};
 pub use shared::RECORD_BYTES_MAX;
+pub use verify::{Difference, Report, verify};
 
 use commit::Committer;
+use keeper::{Closing, Keeper, Order};
 use lane::{Event, Lane, Which};
+use log::Log;
 use sekisho_model::{Record, SourceId, Started};
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -58,7 +66,16 @@ pub struct Ledger {
 struct Inner {
     shared: Arc<Shared>,
     events: Sender<Event>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    orders: Sender<Order>,
+    threads: Mutex<Option<Threads>>,
+    /// Held by every thread that may still write.
+    lock: Weak<sekisho_model::disk::Lock>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    committer: JoinHandle<()>,
+    keeper: JoinHandle<Result<(), Error>>,
 }
 
 /// The position of a record in the log of its source.
@@ -100,12 +117,18 @@ impl Ledger {
     /// Opens or makes a ledger. What a crash left is recovered; a `Started` record is durable when this returns.
     pub fn open(options: Options) -> Result<(Ledger, Recovery), Error> {
         options.check()?;
-        options.disk.create_dir_all(&options.dir).map_err(Error::disk("make", &options.dir))?;
+        durable::create_root(&*options.disk, &options.dir)?;
         let lock_path = options.dir.join("LOCK");
         let lock = options.disk.try_lock(&lock_path).map_err(Error::disk("lock", &lock_path))?;
         let lock = Arc::new(lock.ok_or_else(|| Error::Locked { dir: options.dir.clone() })?);
         let recovered = recover::recover(&options)?;
         let report = recovered.report.clone();
+        let held = Arc::downgrade(&lock);
+        let log = Log::open(Arc::clone(&options.disk), &options.dir, options.signing_key.clone())?;
+        if log.head(options.source).number > recovered.head.number {
+            let what = format!("block {} was signed and is missing", log.head(options.source).number);
+            return Err(Error::corrupt(&options.dir.join("wal"), 0, what));
+        }
 
         let numbers = Arc::new(AtomicU64::new(recovered.file_number_next));
         let (events, events_of_committer) = channel();
@@ -113,12 +136,24 @@ impl Ledger {
         let lanes = (lane(Which::Primary, &options.dir.join("wal")), lane(Which::Emergency, &options.emergency_dir()));
         let shared = Arc::new(Shared::new(options, recovered.head, report.sequence_first));
         let committer = Committer::new(Arc::clone(&shared), events_of_committer, lanes);
-        let committer = std::thread::Builder::new().name("ledger-commit".into()).spawn(move || {
-            committer.run();
-            drop(lock);
-        });
-        let committer = committer.expect("the system starts a few threads when a ledger is opened");
-        let ledger = Ledger { inner: Arc::new(Inner { shared, events, committer: Mutex::new(Some(committer)) }) };
+        let (orders, orders_of_keeper) = channel();
+        let keeper =
+            Keeper { shared: Arc::clone(&shared), orders: orders_of_keeper, log: Some(log), closing: Closing::No };
+        let lock_of_keeper = Arc::clone(&lock);
+        let threads = Threads {
+            committer: spawn("ledger-commit", move || {
+                committer.run();
+                drop(lock);
+            }),
+            keeper: spawn("ledger-keep", move || {
+                let outcome = keeper.run();
+                drop(lock_of_keeper);
+                outcome
+            }),
+        };
+        let ledger = Ledger {
+            inner: Arc::new(Inner { shared, events, orders, threads: Mutex::new(Some(threads)), lock: held }),
+        };
         ledger.record_start(report.sequence_first)?;
         Ok((ledger, report))
     }
@@ -183,30 +218,39 @@ impl Ledger {
         self.inner.shared.health()
     }
 
-    /// Writes what waits and a last heartbeat, then ends. Other clones are refused from now on.
+    /// Writes what waits and a last heartbeat, signs a checkpoint, then ends. Other clones are refused from now on.
+    /// Closing a closed ledger does nothing.
     pub fn close(&self) -> Result<(), Error> {
-        let _ = self.inner.events.send(Event::Close);
-        let committer = self.inner.committer.lock().expect("no holder of the handle panics").take();
-        if let Some(committer) = committer {
-            self.inner.join(committer)?;
+        let inner = &self.inner;
+        let _ = inner.events.send(Event::Close);
+        let threads = inner.threads.lock().expect("no holder of the handles panics").take();
+        if let Some(threads) = threads {
+            inner.join(threads.committer)?;
+            let _ = inner.orders.send(Order::Close);
+            inner.join(threads.keeper)??;
+            inner.wait(|| inner.lock.strong_count() == 0)?;
         }
         Ok(())
     }
 }
 
 impl Inner {
-    /// Waits for a thread, but not for a disk that hangs.
-    fn join(&self, thread: JoinHandle<()>) -> Result<(), Error> {
+    fn join<T>(&self, thread: JoinHandle<T>) -> Result<T, Error> {
+        self.wait(|| thread.is_finished())?;
+        Ok(thread.join().expect("the ledger's threads do not panic"))
+    }
+
+    /// Waits, but not for a disk that hangs.
+    fn wait(&self, is_done: impl Fn() -> bool) -> Result<(), Error> {
         let clock = &self.shared.options.clock;
         let deadline = self.shared.options.close_deadline;
         let started = clock.elapsed();
-        while !thread.is_finished() {
+        while !is_done() {
             if clock.elapsed().saturating_sub(started) >= deadline {
                 return Err(Error::CloseLate(deadline));
             }
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        thread.join().expect("the ledger's threads do not panic");
         Ok(())
     }
 }
@@ -215,6 +259,11 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let _ = self.events.send(Event::Abandon);
     }
+}
+
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+    spawned.expect("the system starts a few threads when a ledger is opened")
 }
 
 /// A new private key for a ledger's log of this name, to be stored in a file with mode 0600.

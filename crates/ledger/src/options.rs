@@ -8,6 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whether closing a ledger seals what is left in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealOnClose {
+    /// Everything is in segments afterwards.
+    Yes,
+    /// The log stays, and is sealed by the next run.
+    No,
+}
+
 /// Options of a writer.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,6 +51,8 @@ pub struct Options {
     pub queue_records_max: usize,
     /// Bytes that may wait to be written; beyond, [`crate::NotDurable::QueueFull`].
     pub queue_bytes_max: usize,
+    /// Whether closing seals what is left.
+    pub seal_on_close: SealOnClose,
     /// How long [`crate::Ledger::close`] waits for the disk.
     pub close_deadline: Duration,
 }
@@ -69,6 +80,7 @@ impl Options {
             heartbeat_interval: Duration::from_secs(60),
             queue_records_max: 65_536,
             queue_bytes_max: 32 * 1024 * 1024,
+            seal_on_close: SealOnClose::Yes,
             close_deadline: Duration::from_secs(30),
         }
     }

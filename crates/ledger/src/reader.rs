@@ -1,8 +1,10 @@
 //! Reading a ledger, also while a writer runs: sealed segments first, then the log behind them, nothing twice.
 
 use crate::Error;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Segment};
 use crate::recover::sealed_head;
+use crate::seal::part_path;
+use crate::segment::{self, Part};
 use crate::wal::{WalFile, chain, list_files};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
@@ -100,6 +102,13 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Whether a segment can have rows of the asked time.
+    fn touches(&self, segment: &Segment) -> bool {
+        self.from.is_none_or(|from| segment.to >= from) && self.to.is_none_or(|to| segment.from < to)
+    }
+}
+
 impl Reader {
     /// A reader; nothing is read yet.
     pub fn open(dir: impl Into<PathBuf>, disk: Arc<dyn Disk>) -> Result<Reader, Error> {
@@ -111,13 +120,22 @@ impl Reader {
     /// Every record, in the order of its source. Sources come one after another.
     pub fn records(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
+        for segment in &snapshot.manifest.segments {
+            let path = |part| part_path(&self.dir, segment, part);
+            segment::records(&*self.disk, &path, &mut |record| each(segment.source, record))?;
+        }
         snapshot.log_records(each)
     }
 
     /// The exposures that the filter admits.
     pub fn exposures(&self, filter: &Filter, each: &mut dyn FnMut(&ExposureRow)) -> Result<(), Error> {
-        let mut open = OpenResponses::default();
-        self.records(&mut |source, record| {
+        let snapshot = self.snapshot()?;
+        let part = if filter.subject.is_some() { Part::BySubject } else { Part::Exposures };
+        for segment in snapshot.manifest.segments.iter().filter(|segment| filter.touches(segment)) {
+            segment::exposures(&*self.disk, &part_path(&self.dir, segment, part), filter, each)?;
+        }
+        let mut open = self.carried(&snapshot.manifest)?;
+        snapshot.log_records(&mut |source, record| {
             open.follow(source, &record);
             let Record::Exposed(exposed) = record else { return };
             let response = ResponseId { source, sequence: exposed.sequence };
@@ -160,8 +178,18 @@ impl Reader {
 
     /// The responses that the filter admits, by the time of their end.
     pub fn responses(&self, filter: &Filter, each: &mut dyn FnMut(&ResponseRow)) -> Result<(), Error> {
-        let mut open = OpenResponses::default();
-        self.records(&mut |source, record| {
+        let snapshot = self.snapshot()?;
+        for segment in snapshot.manifest.segments.iter().filter(|segment| filter.touches(segment)) {
+            let path = part_path(&self.dir, segment, Part::Responses);
+            segment::responses(&*self.disk, &path, &mut |_, closed, transaction| {
+                if filter.admits(closed.at, transaction.as_deref()) {
+                    let response = ResponseId { source: segment.source, sequence: closed.sequence };
+                    each(&ResponseRow { response, closed, transaction });
+                }
+            })?;
+        }
+        let mut open = self.carried(&snapshot.manifest)?;
+        snapshot.log_records(&mut |source, record| {
             let transaction = open.follow(source, &record);
             let Record::Closed(closed) = record else { return };
             if filter.admits(closed.at, transaction.as_deref()) {
@@ -173,16 +201,32 @@ impl Reader {
 
     /// All records that are about no single response: starts, registers, heartbeats, suspects, queries.
     pub fn events(&self, each: &mut dyn FnMut(SourceId, &Record)) -> Result<(), Error> {
-        self.records(&mut |source, record| match record {
-            Record::Started(_)
-            | Record::Registers(_)
-            | Record::Heartbeat(_)
-            | Record::Suspect(_)
-            | Record::Query(_) => {
-                each(source, &record);
-            }
+        let mut pick = |source, record: &Record| match record {
             Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) => {}
-        })
+            _ => each(source, record),
+        };
+        let snapshot = self.snapshot()?;
+        for segment in &snapshot.manifest.segments {
+            let path = part_path(&self.dir, segment, Part::Events);
+            segment::events(&*self.disk, &path, &mut |_, _, record| pick(segment.source, &record))?;
+        }
+        snapshot.log_records(&mut |source, record| pick(source, &record))
+    }
+
+    /// The responses that were open when each source was sealed last.
+    fn carried(&self, manifest: &Manifest) -> Result<OpenResponses, Error> {
+        let mut open = OpenResponses::default();
+        let last: HashMap<SourceId, &Segment> =
+            manifest.segments.iter().map(|segment| (segment.source, segment)).collect();
+        for (source, segment) in last {
+            let path = part_path(&self.dir, segment, Part::Events);
+            segment::events(&*self.disk, &path, &mut |_, kind, record| {
+                if kind == "carried" {
+                    open.follow(source, &record);
+                }
+            })?;
+        }
+        Ok(open)
     }
 
     /// The log's files and the MANIFEST that fits them: a seal in between removes files, so it is tried again.
@@ -263,6 +307,13 @@ impl OpenResponses {
             }
             _ => None,
         }
+    }
+
+    /// Every open response of a source, in order.
+    pub(crate) fn all(&self, source: SourceId) -> Vec<(ResponseId, Arc<Transaction>)> {
+        let mut all: Vec<_> = self.by_id.iter().filter(|(id, _)| id.source == source).collect();
+        all.sort_by_key(|(id, _)| **id);
+        all.into_iter().map(|(id, transaction)| (*id, Arc::clone(transaction))).collect()
     }
 
     pub(crate) fn transaction(&self, response: ResponseId) -> Option<Arc<Transaction>> {

@@ -38,7 +38,6 @@ pub struct TornTail {
 
 /// What the writer goes on from.
 pub(crate) struct Recovered {
-    pub(crate) manifest: Manifest,
     pub(crate) head: Head,
     pub(crate) file_number_next: u64,
     pub(crate) report: Recovery,
@@ -80,7 +79,7 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
         sequence_first: if sequence_highest == 0 { 1 } else { sequence_highest + SEQUENCE_ROOM },
     };
     let file_number_next = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
-    Ok(Recovered { manifest, head, file_number_next, report })
+    Ok(Recovered { head, file_number_next, report })
 }
 
 fn open_manifest(options: &Options) -> Result<Manifest, Error> {

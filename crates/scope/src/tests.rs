@@ -91,8 +91,8 @@ impl Story {
         self
     }
 
-    fn ask(&self, question: Question) -> Answer {
-        answer_records(&question, &self.records, START.after(Duration::from_secs(7200)))
+    fn ask(&self, question: &Question) -> Answer {
+        answer_records(question, &self.records, START.after(Duration::from_secs(7200)))
     }
 }
 
@@ -134,7 +134,7 @@ fn the_table_of_a_theft() {
         .lost(2)
         .uninspected("198.51.100.7", Uninspectable::Container)
         .opens("203.0.113.5", &[(4, 0b01, 0)], &[]);
-    let table = render(&story.ask(Question::default()), &jiff::tz::TimeZone::UTC, Colour::No);
+    let table = render(&story.ask(&Question::default()), &jiff::tz::TimeZone::UTC, Colour::No);
     insta::assert_snapshot!(table);
     assert!(table.lines().all(|line| text::width(line) <= 80), "fits 80 columns");
 }
@@ -142,12 +142,12 @@ fn the_table_of_a_theft() {
 #[test]
 fn the_json_is_a_contract() {
     let story = Story::new().registers(&[holders()]).exposes("203.0.113.5", &[(1, 0b11, 0)], &[mail(1, false)]);
-    insta::assert_snapshot!(story.ask(Question::default()).to_json());
+    insta::assert_snapshot!(story.ask(&Question::default()).to_json());
 }
 
 #[test]
 fn sco_1_a_field_without_a_detector_was_not_examined() {
-    let answer = Story::new().registers(&[holders()]).clean("198.51.100.7").ask(Question::default());
+    let answer = Story::new().registers(&[holders()]).clean("198.51.100.7").ask(&Question::default());
     assert_eq!(state(&answer, "住所"), (&crate::FieldState::NotExamined, "no detector reads addresses"));
     assert_eq!(state(&answer, "mail"), (&crate::FieldState::NotObserved, ""));
     assert_eq!(state(&answer, "phone").0, &crate::FieldState::NotExamined);
@@ -156,7 +156,7 @@ fn sco_1_a_field_without_a_detector_was_not_examined() {
 #[test]
 fn sco_1_nothing_is_said_without_inspected_responses() {
     let story = Story::new().registers(&[holders()]).uninspected("198.51.100.7", Uninspectable::Container);
-    let answer = story.ask(Question::default());
+    let answer = story.ask(&Question::default());
     let expected = (&crate::FieldState::NotExamined, "no response in this scope was inspected");
     assert_eq!(state(&answer, "mail"), expected);
 }
@@ -165,13 +165,13 @@ fn sco_1_nothing_is_said_without_inspected_responses() {
 fn sco_1_a_register_loaded_late_did_not_examine_what_came_before() {
     let story = Story::new().clean("198.51.100.7").clean("198.51.100.7").registers(&[holders()]).clean("198.51.100.7");
     let (state_all, reason) = {
-        let answer = story.ask(Question::default());
+        let answer = story.ask(&Question::default());
         (answer.fields[0].state, answer.fields[0].reason.clone())
     };
     assert_eq!(state_all, crate::FieldState::NotExamined);
     assert!(reason.expect("a reason").starts_with("2 of 3 inspected responses"));
     let since = Question { from: Some(START.after(Duration::from_secs(3))), ..Question::default() };
-    assert_eq!(state(&story.ask(since), "mail").0, &crate::FieldState::NotObserved);
+    assert_eq!(state(&story.ask(&since), "mail").0, &crate::FieldState::NotObserved);
 }
 
 #[test]
@@ -180,14 +180,14 @@ fn a_restart_without_registers_examines_no_field() {
     let mut story = story;
     let at = story.at;
     story.push(Record::Started(Started { at, sequence_first: 1, version: "test".into() }));
-    let answer = story.clean("198.51.100.7").ask(Question::default());
+    let answer = story.clean("198.51.100.7").ask(&Question::default());
     assert_eq!(state(&answer, "mail").1, "the register was not loaded in this period");
 }
 
 #[test]
 fn reflected_values_are_never_counted() {
     let story = Story::new().registers(&[holders()]).exposes("203.0.113.5", &[(1, 0, 0b1)], &[mail(1, true)]);
-    let answer = story.ask(Question::default());
+    let answer = story.ask(&Question::default());
     assert_eq!((answer.persons(), answer.generic.emails, answer.first), (0, 0, None));
     assert_eq!((answer.reflected.persons, answer.reflected.generic_findings), (1, 1));
     assert_eq!(state(&answer, "mail").0, &crate::FieldState::NotObserved);
@@ -197,7 +197,7 @@ fn reflected_values_are_never_counted() {
 fn gaps_are_seen_whatever_the_client() {
     let story = Story::new().clean("198.51.100.7").lost(3).clean("203.0.113.5").clean("198.51.100.7");
     let client = "198.51.100.0/24".parse().expect("a network");
-    let answer = story.ask(Question { client: Some(client), ..Question::default() });
+    let answer = story.ask(&Question { client: Some(client), ..Question::default() });
     assert_eq!(answer.coverage.responses, 2);
     assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 4 }]);
 }
@@ -206,7 +206,7 @@ fn gaps_are_seen_whatever_the_client() {
 fn one_person_is_asked_for_by_number() {
     let story = Story::new().registers(&[holders()]).exposes("203.0.113.5", &[(1, 0b1, 0), (2, 0b1, 0)], &[]);
     let subject = Some(("account_holders".to_owned(), SubjectId(2)));
-    let answer = story.ask(Question { subject, ..Question::default() });
+    let answer = story.ask(&Question { subject, ..Question::default() });
     assert_eq!(answer.persons(), 1);
     assert_eq!(answer.person("account_holders", SubjectId(2)).map(|person| person.responses), Some(1));
     assert_eq!(answer.person("account_holders", SubjectId(1)), None);
@@ -221,7 +221,7 @@ fn columns_keep_their_meaning_when_a_rebuild_reorders_them() {
         .exposes("203.0.113.5", &[(1, 0b01, 0)], &[])
         .registers(&[swapped])
         .exposes("203.0.113.5", &[(1, 0b10, 0)], &[]);
-    let answer = story.ask(Question::default());
+    let answer = story.ask(&Question::default());
     assert_eq!(answer.registers[0].combinations.len(), 1);
     assert_eq!(answer.registers[0].combinations[0].fields, ["mail"]);
 }

@@ -60,7 +60,8 @@ pub(crate) fn load(directory: &Path) -> Result<Keys> {
         bail!("{}; {}", problem.title, problem.help);
     }
     let path = directory.join(SIGNING_KEY);
-    let signing = SigningKey::parse(&read(&path)?).with_context(|| format!("cannot use the key `{}`", path.display()))?;
+    let signing =
+        SigningKey::parse(&read(&path)?).with_context(|| format!("cannot use the key `{}`", path.display()))?;
     Ok(Keys { hash: hash_key(directory)?, signing })
 }
 
@@ -70,13 +71,10 @@ pub(crate) fn hash_key(directory: &Path) -> Result<Arc<HashKey>> {
     if let Some(problem) = open_to_others(&path) {
         bail!("{}; {}", problem.title, problem.help);
     }
-    let Some(bytes) = hash_bytes(&read(&path)?) else { bail!("`{}` does not hold 32 hexadecimal digits", path.display()) };
+    let Some(bytes) = hash_bytes(&read(&path)?) else {
+        bail!("`{}` does not hold 32 hexadecimal digits", path.display())
+    };
     Ok(Arc::new(HashKey::new(bytes)))
-}
-
-/// The public key's file in a key directory.
-pub(crate) fn verifier_path(directory: &Path) -> PathBuf {
-    directory.join(VERIFIER_KEY)
 }
 
 /// Everything that keeps the keys of a directory from being used.

@@ -56,7 +56,12 @@ impl Live {
                 self.suspects += 1;
                 let (time, route, client) = (self.time(suspect.at), &suspect.route, suspect.client);
                 let told = format!("{} requests like a blind injection", count(suspect.requests));
-                println!("{time}       {}  {}  {}", pad(route, 16), pad(&client.to_string(), 15), self.paint("33", &told));
+                println!(
+                    "{time}       {}  {}  {}",
+                    pad(route, 16),
+                    pad(&client.to_string(), 15),
+                    self.paint("33", &told)
+                );
             }
             LiveEvent::NotInspectable { .. } => self.not_inspectable += 1,
             LiveEvent::Refused { at, route, status, .. } => {
@@ -86,8 +91,7 @@ impl Live {
         }
         let mut found: Vec<String> =
             registers.iter().map(|(id, (persons, fields))| self.register(*id, *persons, *fields)).collect();
-        let kinds =
-            [(GenericKind::Email, "mail"), (GenericKind::Pan, "card"), (GenericKind::MyNumber, "My Number")];
+        let kinds = [(GenericKind::Email, "mail"), (GenericKind::Pan, "card"), (GenericKind::MyNumber, "My Number")];
         for (kind, word) in kinds {
             let number = generic.iter().filter(|value| value.kind == kind && !value.reflected).count();
             if number > 0 {

@@ -46,7 +46,9 @@ pub(crate) fn sample(path: &Path, bytes_max: u64) -> Result<(String, Encoding)> 
 fn decode(bytes: &[u8], encoding: Encoding) -> (String, Encoding) {
     let (utf8, malformed) = UTF_8.decode_with_bom_removal(bytes);
     match encoding {
-        Encoding::Auto if malformed => (SHIFT_JIS.decode_without_bom_handling(bytes).0.into_owned(), Encoding::ShiftJis),
+        Encoding::Auto if malformed => {
+            (SHIFT_JIS.decode_without_bom_handling(bytes).0.into_owned(), Encoding::ShiftJis)
+        }
         Encoding::ShiftJis => (SHIFT_JIS.decode_without_bom_handling(bytes).0.into_owned(), Encoding::ShiftJis),
         _ => (utf8.into_owned(), Encoding::Utf8),
     }

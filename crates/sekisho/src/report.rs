@@ -52,7 +52,7 @@ pub(crate) fn render(diagnostic: &Diagnostic, shown: Shown<'_>, renderer: &Rende
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.clone()));
     }
-    renderer.render(&[group]).clone()
+    renderer.render(&[group])
 }
 
 /// A span inside the text, of one line, on character boundaries.

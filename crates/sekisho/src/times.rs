@@ -10,9 +10,8 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Times
         return before(ago, now).ok_or_else(|| format!("`{text}` is not a time ago: write -48h, -30m or -7d"));
     }
     let stamp = text.parse::<Instant>().ok().or_else(|| local(text, zone));
-    let stamp = stamp.ok_or_else(|| {
-        format!("`{text}` is not a time: write 2026-11-23T09:00:00+09:00, 2026-11-23 or -48h")
-    })?;
+    let stamp =
+        stamp.ok_or_else(|| format!("`{text}` is not a time: write 2026-11-23T09:00:00+09:00, 2026-11-23 or -48h"))?;
     Ok(Timestamp(stamp.as_microsecond()))
 }
 

@@ -111,7 +111,7 @@ impl SigningKey {
 /// The text of a new private key, to be stored in a file with mode 0600.
 pub fn generate_signing_key(name: &str, seed: &[u8; 32]) -> Result<String, Error> {
     let key = SigningKey::from_seed(name, seed)?;
-    let id = key.verifier.splitn(3, '+').nth(1).expect("a verifier key has three parts").to_owned();
+    let id = key.verifier.split('+').nth(1).expect("a verifier key has three parts").to_owned();
     let private = BASE64_STANDARD.encode([&[ALGORITHM_ED25519], seed.as_slice()].concat());
     Ok(format!("PRIVATE+KEY+{name}+{id}+{private}"))
 }

@@ -98,6 +98,9 @@ fn led_1_each_sync_of_the_log_is_needed() {
     is_needed("the sync of the ledger's names", |kind, path, _| {
         kind == OperationKind::SyncDirectory && path == Path::new("/ledger")
     });
+    is_needed("the sync of the ledger's own name", |kind, path, _| {
+        kind == OperationKind::SyncDirectory && path == Path::new("/")
+    });
     is_needed("the sync of the manifest", |kind, path, _| {
         kind == OperationKind::Sync && path == Path::new("/ledger/MANIFEST.tmp")
     });

@@ -2,5 +2,7 @@
 
 mod crash;
 mod emergency;
+mod evidence;
 mod rig;
+mod seal;
 mod wal;

@@ -1,6 +1,6 @@
 //! A ledger on a simulated disk and clock, and the records that the tests append.
 
-use sekisho_ledger::{Ledger, Options, Position, Reader, Recovery};
+use sekisho_ledger::{Ledger, Options, Position, Reader, Recovery, SealOnClose};
 use sekisho_model::*;
 use sekisho_testkit::{SimClock, SimDisk};
 use sekisho_tlog::SigningKey;
@@ -19,6 +19,7 @@ pub(crate) fn options(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         wal_file_bytes: 16 * 1024,
+        seal_on_close: SealOnClose::No,
         ..Options::new(DIR, SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))
     }
 }

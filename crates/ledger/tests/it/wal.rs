@@ -139,7 +139,7 @@ fn a_broken_block_before_a_sound_one_is_damage_with_its_place() {
     }
     ledger.close().expect("closes");
     let file = wal_files(&disk)[0].clone();
-    disk.tamper(&file, |bytes| bytes[100] ^= 1);
+    disk.tamper(&file, |bytes| bytes[50] ^= 1);
     drop(ledger);
     match Ledger::open(options(&disk, &clock)) {
         Err(Error::Corrupt { file: found, offset, .. }) => assert_eq!((found, offset), (file, 0)),

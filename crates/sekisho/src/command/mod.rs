@@ -6,6 +6,7 @@ mod observe;
 mod register;
 mod scope;
 mod serve;
+mod verify;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Serve(serve::Arguments),
     Scope(scope::Arguments),
+    Verify(verify::Arguments),
     #[command(subcommand)]
     Register(register::Command),
 }
@@ -38,6 +40,7 @@ impl Command {
             Command::Check(arguments) => arguments.run(),
             Command::Serve(arguments) => arguments.run(),
             Command::Scope(arguments) => arguments.run(),
+            Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
         }
     }

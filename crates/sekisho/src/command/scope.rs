@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 /// Ask the ledger: whose data left, which fields, since when. Every question is itself recorded.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  sekisho scope --ledger ledger --from -48h\n  sekisho scope --ledger ledger --client 203.0.113.0/24 --format csv --register customers.csv")]
+#[command(
+    after_help = "Examples:\n  sekisho scope --ledger ledger --from -48h\n  sekisho scope --ledger ledger --client 203.0.113.0/24 --format csv --register customers.csv"
+)]
 pub(crate) struct Arguments {
     /// The ledger.
     #[arg(long, value_name = "DIR", default_value = "ledger")]
@@ -132,7 +134,9 @@ impl Arguments {
     /// The persons by row key. Name and key of the register are the configuration's, else learnt from the file.
     fn csv(&self, answer: &Answer, registers: &[Register]) -> Result<Vec<u8>> {
         let file = self.register.as_deref().context("--format csv needs --register FILE")?;
-        let same = |register: &&Register| register.file == file || register.file.canonicalize().ok() == file.canonicalize().ok();
+        let same = |register: &&Register| {
+            register.file == file || register.file.canonicalize().ok() == file.canonicalize().ok()
+        };
         let register = match registers.iter().find(same) {
             Some(register) => register.clone(),
             None => learn::learn(file)?.register(),
@@ -154,12 +158,16 @@ impl Arguments {
         let operator = self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned());
         let question = self.asked();
         let query = Query { at: clock.now(), operator, question, persons: answer.persons() };
-        append_query(&self.ledger, &RealDisk, clock, query).context("cannot record the question (LED-5); no answer is given")
+        append_query(&self.ledger, &RealDisk, clock, query)
+            .context("cannot record the question (LED-5); no answer is given")
     }
 
     /// The question without the person's row key, which is the firm's number of a customer (PRV-1).
     fn asked(&self) -> String {
-        let mut asked = format!("scope --format {}", self.format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
+        let mut asked = format!(
+            "scope --format {}",
+            self.format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+        );
         let mut add = |flag: &str, value: Option<String>| {
             if let Some(value) = value {
                 asked.push_str(&format!(" --{flag} {value}"));

@@ -12,7 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Serve as configured. SIGHUP reloads; SIGTERM and Ctrl-C end it when open requests have ended.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  sekisho serve -c sekisho.toml\n  kill -HUP $(pidof sekisho)     after a change of the file, a certificate or a register")]
+#[command(
+    after_help = "Example:\n  sekisho serve -c sekisho.toml\n  kill -HUP $(pidof sekisho)     after a change of the file, a certificate or a register"
+)]
 pub(crate) struct Arguments {
     /// The configuration.
     #[arg(short, long, default_value = "sekisho.toml")]

@@ -23,12 +23,18 @@ pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
 
 fn something_to_serve(source: &Source<'_>, config: &Config, places: &Places) {
     let needs = [
-        (config.gateway.listeners.is_empty() && places.listeners.is_empty(), "[[listener]]", "address = \"127.0.0.1:8080\""),
+        (
+            config.gateway.listeners.is_empty() && places.listeners.is_empty(),
+            "[[listener]]",
+            "address = \"127.0.0.1:8080\"",
+        ),
         (config.gateway.upstreams.is_empty(), "[[upstream]]", "name = \"site\"` and `url = \"http://127.0.0.1:3000\""),
         (config.gateway.routes.is_empty(), "[[route]]", "path = \"/\"` and `upstream = \"site\""),
     ];
+    // A part that is there and wrong was told already.
+    let errors = source.has_errors();
     for (missing, table, fields) in needs {
-        if missing && !source.has_errors() {
+        if missing && !errors {
             let title = format!("the configuration has no `{table}`");
             source.tell(Diagnostic::error("SK004", title).help(format!("add `{table}` with `{fields}`")), &(0..0));
         }
@@ -107,7 +113,7 @@ fn registers(source: &Source<'_>, config: &Config, places: &Places) {
 
 fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
     let name = &register.config.name;
-    if register.config.columns.is_empty() {
+    if register.config.columns.is_empty() && !source.has_errors() {
         let help = format!("`sekisho register learn {}` proposes them", register.file.display());
         source.tell(Diagnostic::error("SK029", format!("register `{name}` has no columns")).help(help), &places.name);
     }
@@ -119,7 +125,7 @@ fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
     let header = match crate::register_file::header(&register.file, register.config.encoding) {
         Ok(header) => header,
         Err(err) => {
-            let title = format!("cannot read the file of register `{name}`: {err}");
+            let title = format!("cannot read the file of register `{name}`: {}", crate::report::io_text(&err));
             let help = format!("looked for {}", register.file.display());
             return source.tell(Diagnostic::error("SK031", title).help(help), &places.file);
         }

@@ -120,7 +120,8 @@ impl<'a> Reading<'a> {
     }
 
     fn address(&self, section: &Section<'a>, field: &str, text: &At<String>) -> Option<At<SocketAddr>> {
-        section.parse(field, text, "SK008", "an address and a port, such as \"127.0.0.1:8080\"", |text| text.parse().ok())
+        section
+            .parse(field, text, "SK008", "an address and a port, such as \"127.0.0.1:8080\"", |text| text.parse().ok())
     }
 
     fn admin(&self, root: &Section<'a>, places: &mut Places) -> Option<SocketAddr> {
@@ -153,8 +154,10 @@ impl<'a> Reading<'a> {
         let mut routes = Vec::new();
         for section in root.tables("route", "[[route]]") {
             let name = section.string("name").map(|name| name.value);
-            let host = section.parsed("host", "SK012", "a host without scheme, port or `*`, such as \"www.example.jp\"", host);
-            let path = section.parsed("path", "SK013", "a prefix that begins with `/`, without `?` or `#`", path_prefix);
+            let host =
+                section.parsed("host", "SK012", "a host without scheme, port or `*`, such as \"www.example.jp\"", host);
+            let path =
+                section.parsed("path", "SK013", "a prefix that begins with `/`, without `?` or `#`", path_prefix);
             let upstream = section.required("upstream", "\"site\"").and_then(|name| self.upstream(&name, upstreams));
             let route = gateway::Route {
                 name,
@@ -175,7 +178,8 @@ impl<'a> Reading<'a> {
 
     fn upstream(&self, name: &At<String>, upstreams: &[gateway::Upstream]) -> Option<usize> {
         let place = upstreams.iter().position(|upstream| upstream.name == name.value);
-        if place.is_none() {
+        // An upstream that could not be read was told already, and may be the one.
+        if place.is_none() && !self.source.has_errors() {
             let names: Vec<&str> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
             let title = format!("there is no upstream `{}`", name.value);
             let help = match nearest(&name.value, &names) {
@@ -228,7 +232,8 @@ impl<'a> Reading<'a> {
             if let Err(err) = regex::Regex::new(&pattern.value) {
                 let why = err.to_string();
                 let why = why.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-                self.source.tell(Diagnostic::error("SK016", format!("the pattern cannot be read: {why}")), &pattern.span);
+                self.source
+                    .tell(Diagnostic::error("SK016", format!("the pattern cannot be read: {why}")), &pattern.span);
             }
         }
         let (name, kind) = (name?, kind?);
@@ -251,9 +256,8 @@ impl<'a> Reading<'a> {
     }
 
     fn trusted_peers(&self, root: &Section<'a>) -> Vec<ipnet::IpNet> {
-        let network = |text: &str| {
-            text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
-        };
+        let network =
+            |text: &str| text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
         let wants = "an address or a network, such as \"10.0.0.0/8\"";
         let peers = root.strings("trusted_peers").unwrap_or_default();
         peers
@@ -278,7 +282,12 @@ impl<'a> Reading<'a> {
         let mut deadlines = gateway::Deadlines::default();
         let Some(section) = root.table("deadlines", "[deadlines]") else { return deadlines };
         let set = |field: &'static str, place: &mut Duration| {
-            let read = section.parsed(field, "SK005", "a duration such as \"250ms\", \"5s\", \"2m\" or \"1h\"", units::duration);
+            let read = section.parsed(
+                field,
+                "SK005",
+                "a duration such as \"250ms\", \"5s\", \"2m\" or \"1h\"",
+                units::duration,
+            );
             if let Some(read) = read {
                 *place = read.value;
             }
@@ -300,7 +309,9 @@ impl<'a> Reading<'a> {
         let mut limits = gateway::Limits::default();
         let Some(section) = root.table("limits", "[limits]") else { return limits };
         let size = |field: &'static str| {
-            section.parsed(field, "SK006", "a size such as \"64KiB\", \"16MiB\" or \"2GiB\"", units::bytes).map(|size| size.value)
+            section
+                .parsed(field, "SK006", "a size such as \"64KiB\", \"16MiB\" or \"2GiB\"", units::bytes)
+                .map(|size| size.value)
         };
         let set = |place: &mut usize, read: Option<u64>| *place = read.map_or(*place, to_usize);
         let number = |field: &'static str| section.number(field).map(|number| number.value);

@@ -54,7 +54,12 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(source: &'a Source<'a>, name: &'a str, table: &'a DeTable<'a>, span: Range<usize>) -> Section<'a> {
+    pub(super) fn new(
+        source: &'a Source<'a>,
+        name: &'a str,
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+    ) -> Section<'a> {
         Section { source, name, table, span, asked: RefCell::default() }
     }
 
@@ -185,7 +190,6 @@ impl<'a> Section<'a> {
         None
     }
 }
-
 
 fn article(word: &str) -> String {
     let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u']);

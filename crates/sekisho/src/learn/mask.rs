@@ -8,8 +8,12 @@ pub(super) fn mask(value: &str, kind: FieldKind) -> String {
         FieldKind::Email => mail(value),
         FieldKind::Pan | FieldKind::Phone => last_digits(value),
         FieldKind::Secret => "●".repeat(8),
-        FieldKind::Name | FieldKind::Kana | FieldKind::Romaji | FieldKind::Address | FieldKind::Text => first_letter(value),
-        FieldKind::BirthDate => value.chars().map(|letter| if letter.is_ascii_digit() { '*' } else { letter }).collect(),
+        FieldKind::Name | FieldKind::Kana | FieldKind::Romaji | FieldKind::Address | FieldKind::Text => {
+            first_letter(value)
+        }
+        FieldKind::BirthDate => {
+            value.chars().map(|letter| if letter.is_ascii_digit() { '*' } else { letter }).collect()
+        }
         FieldKind::AccountId => outside(value),
     }
 }

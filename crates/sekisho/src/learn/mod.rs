@@ -79,8 +79,12 @@ fn learn_text(text: &str, encoding: Encoding, path: &Path, name: String) -> Resu
     let Some(row_key) = row_key(&header, &columns) else {
         bail!("no column has a value of its own in every row, to know a person by");
     };
-    let guesses =
-        header.iter().zip(&columns).enumerate().map(|(at, (name, values))| guess(name, values, at == row_key)).collect();
+    let guesses = header
+        .iter()
+        .zip(&columns)
+        .enumerate()
+        .map(|(at, (name, values))| guess(name, values, at == row_key))
+        .collect();
     Ok(Learnt { name, file: path.to_owned(), encoding, guesses, row_key, rows: rows.len() })
 }
 
@@ -164,7 +168,8 @@ impl Learnt {
         }
         for guess in &self.guesses {
             let (name, kind) = (quoted(&guess.name), quoted(guess.kind.name()));
-            write!(toml, "\n[[register.column]]\nname = {name}\nkind = {kind}\n").expect("a String can always be written");
+            write!(toml, "\n[[register.column]]\nname = {name}\nkind = {kind}\n")
+                .expect("a String can always be written");
             if let Some(pattern) = &guess.pattern {
                 writeln!(toml, "pattern = {}", quoted(pattern)).expect("a String can always be written");
             }

@@ -55,7 +55,8 @@ pub(super) fn shape(value: &str) -> Shape {
 fn text_shape(value: &str) -> Shape {
     let letters = || value.chars().filter(|character| !is_space(*character));
     let count = letters().count();
-    if count > 5 && letters().any(is_kanji) && value.contains(['都', '道', '府', '県', '市', '区', '町', '村']) {
+    if count > 5 && letters().any(is_kanji) && value.contains(['都', '道', '府', '県', '市', '区', '町', '村'])
+    {
         return Shape::Address;
     }
     if !NAME_CHARS.contains(&count) {
@@ -75,10 +76,12 @@ fn text_shape(value: &str) -> Shape {
 /// Whether a column of this name may be of this kind: forms that other things have too need the name's word.
 pub(super) fn name_allows(name: &str, kind: FieldKind) -> bool {
     match kind {
-        FieldKind::BirthDate | FieldKind::Romaji | FieldKind::Name => kind_by_name(name) == Some(kind) || {
-            // `name` in Latin letters, `氏名` in any script: what the header calls a name is one.
-            kind != FieldKind::BirthDate && kind_by_name(name) == Some(FieldKind::Name)
-        },
+        FieldKind::BirthDate | FieldKind::Romaji | FieldKind::Name => {
+            kind_by_name(name) == Some(kind) || {
+                // `name` in Latin letters, `氏名` in any script: what the header calls a name is one.
+                kind != FieldKind::BirthDate && kind_by_name(name) == Some(FieldKind::Name)
+            }
+        }
         _ => true,
     }
 }
@@ -107,14 +110,18 @@ pub(super) fn kind_by_name(name: &str) -> Option<FieldKind> {
 /// Whether a column is called an id.
 pub(super) fn named_id(name: &str) -> bool {
     let name = name.to_lowercase();
-    name == "id" || name == "no" || ["_id", "_no", "id_", "番号", "code", "コード", "number"].iter().any(|word| name.contains(word))
+    name == "id"
+        || name == "no"
+        || ["_id", "_no", "id_", "番号", "code", "コード", "number"].iter().any(|word| name.contains(word))
 }
 
 /// A pattern for ids that all have one form: the same length, letters where letters are, a fixed beginning.
 /// Plain numbers of fewer than six digits have none: half of all short numbers on a page would match.
 pub(super) fn account_pattern(values: &[&str]) -> Option<String> {
     let first = values.first()?;
-    let good = |value: &&str| value.len() == first.len() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let good = |value: &&str| {
+        value.len() == first.len() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     if !values.iter().all(good) || first.len() < 6 || first.len() > 32 {
         return None;
     }
@@ -127,7 +134,8 @@ pub(super) fn account_pattern(values: &[&str]) -> Option<String> {
         }
     }
     let digits = parts.iter().filter(|(class, _)| class == "[0-9]").map(|(_, count)| count).sum::<usize>();
-    let text = |(class, count): &(String, usize)| if *count == 1 { class.clone() } else { format!("{class}{{{count}}}") };
+    let text =
+        |(class, count): &(String, usize)| if *count == 1 { class.clone() } else { format!("{class}{{{count}}}") };
     (digits >= 4).then(|| parts.iter().map(text).collect())
 }
 
@@ -163,13 +171,17 @@ fn is_phone(value: &str, digits: &str) -> bool {
 fn is_date(value: &str) -> bool {
     let parts: Vec<&str> = value.split(['-', '/', '.', '年', '月', '日']).filter(|part| !part.is_empty()).collect();
     let [year, month, day] = parts[..] else { return false };
-    let within = |text: &str, range: std::ops::RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
+    let within =
+        |text: &str, range: std::ops::RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
     within(year, 1900..=2100) && within(month, 1..=12) && within(day, 1..=31)
 }
 
 fn is_hash(value: &str) -> bool {
     let long = value.len() >= 32 && !value.contains(char::is_whitespace) && value.is_ascii();
-    let crypt = value.starts_with("$2") || value.starts_with("$argon2") || value.starts_with("$6$") || value.starts_with("pbkdf2");
+    let crypt = value.starts_with("$2")
+        || value.starts_with("$argon2")
+        || value.starts_with("$6$")
+        || value.starts_with("pbkdf2");
     let token = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte))
         && value.bytes().any(|byte| byte.is_ascii_digit());
     long && (crypt || token)
@@ -202,5 +214,5 @@ fn luhn(digits: &str) -> bool {
         .map(|(at, digit)| u32::from(digit - b'0') * (1 + at as u32 % 2))
         .map(|digit| digit / 10 + digit % 10)
         .sum();
-    sum % 10 == 0 && digits.bytes().any(|digit| digit != b'0')
+    sum.is_multiple_of(10) && digits.bytes().any(|digit| digit != b'0')
 }

@@ -40,7 +40,8 @@ fn masks_keep_the_form() {
 
 #[test]
 fn a_file_without_a_key_or_header_is_refused() {
-    let refused = |text| learn_text(text, Encoding::Utf8, Path::new("x.csv"), "x".into()).err().map(|err| err.to_string());
+    let refused =
+        |text| learn_text(text, Encoding::Utf8, Path::new("x.csv"), "x".into()).err().map(|err| err.to_string());
     assert!(refused("name\nA\nA\n").is_some_and(|err| err.contains("a value of its own")));
     assert!(refused("").is_some_and(|err| err.contains("empty")));
     assert!(refused("a@example.jp,1\nb@example.jp,2\n").is_some_and(|err| err.contains("first row")));

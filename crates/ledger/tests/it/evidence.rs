@@ -1,0 +1,159 @@
+//! The Merkle log, its checkpoints, and verification.
+
+use crate::rig::*;
+use sekisho_ledger::{Ledger, append_query, verify};
+use sekisho_model::Query;
+use sekisho_testkit::{Fault, OperationKind, SimDisk};
+use sekisho_tlog::{Checkpoint, SigningKey, VerifyingKey};
+use std::path::Path;
+use std::time::Duration;
+
+const CHECKPOINT: &str = "/ledger/log/checkpoint";
+const LAST_SIGNED: &str = "/ledger/state/last-signed";
+
+fn vkey() -> String {
+    SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name").verifier().to_owned()
+}
+
+fn checkpoint(disk: &SimDisk, path: &str) -> Option<Checkpoint> {
+    let key = VerifyingKey::parse(&vkey()).expect("parses");
+    disk.bytes(Path::new(path)).map(|note| Checkpoint::open(&note, &key).expect("a published checkpoint verifies"))
+}
+
+/// A closed ledger of two runs, with several files, entries and a question.
+fn closed_ledger() -> SimDisk {
+    let disk = SimDisk::new();
+    for _ in 0..2 {
+        let clock = clock();
+        let (ledger, _) = open(&disk, &clock);
+        for step in 0..6 {
+            for _ in 0..20 {
+                ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+            }
+            let before = checkpoint(&disk, CHECKPOINT).map_or(0, |checkpoint| checkpoint.size);
+            clock.advance(Duration::from_secs(5));
+            wait_until("a checkpoint", || {
+                checkpoint(&disk, CHECKPOINT).map_or(0, |checkpoint| checkpoint.size) > before
+            });
+            if step == 3 {
+                let query = Query { at: T0, operator: "sato".into(), question: "all".into(), persons: 1 };
+                append_query(Path::new(DIR), &disk, &*clock, query).expect("is recorded");
+            }
+        }
+        ledger.close().expect("closes");
+    }
+    disk
+}
+
+#[test]
+fn a_closed_ledger_verifies_and_everything_in_it_is_signed() {
+    let disk = closed_ledger();
+    let report = verify(&disk, Path::new(DIR), Some(&vkey())).expect("verifies");
+    assert!(report.entries > 10 && report.blocks > 10 && report.segments > 0, "{report:?}");
+    assert_eq!((report.unsigned, report.torn.len(), report.key_given), (0, 0, true));
+    let other = SigningKey::from_seed("ledger.example/1", &[8; 32]).expect("a good name");
+    verify(&disk, Path::new(DIR), Some(other.verifier())).expect_err("signed by another key");
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_found_and_named() {
+    let disk = closed_ledger();
+    for file in disk.files() {
+        let length = disk.bytes(&file).expect("is there").len();
+        for at in (0..length).step_by(length / 40 + 1).chain(length.checked_sub(1)) {
+            let changed = disk.copy();
+            changed.tamper(&file, |bytes| bytes[at] ^= 0x20);
+            let found = verify(&changed, Path::new(DIR), Some(&vkey()));
+            assert!(found.is_err(), "byte {at} of `{}`", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_removed_file_is_found() {
+    use sekisho_model::disk::Disk as _;
+    let disk = closed_ledger();
+    for file in disk.files() {
+        let changed = disk.copy();
+        changed.remove(&file).expect("removes");
+        // The published checkpoint and smaller partial tiles are copies of what the rest implies.
+        let is_copy = file == Path::new(CHECKPOINT) || file.to_string_lossy().contains(".p/");
+        let found = verify(&changed, Path::new(DIR), Some(&vkey()));
+        assert!(found.is_err() || is_copy, "`{}`", file.display());
+    }
+}
+
+#[test]
+fn a_ledger_restored_from_an_old_copy_is_not_signed_again() {
+    let disk = closed_ledger();
+    let old = SimDisk::new();
+    let (ledger, _) = open(&old, &clock());
+    ledger.close().expect("closes");
+    for name in [CHECKPOINT, LAST_SIGNED] {
+        let newer = disk.bytes(Path::new(name)).expect("was signed");
+        old.tamper(Path::new(name), |bytes| *bytes = newer);
+    }
+    drop(ledger);
+    Ledger::open(options(&old, &clock())).expect_err("the log is shorter than what was signed");
+}
+
+/// Runs with checkpoints until the power is cut, and says what breaks LED-3.
+fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
+    disk.power_off_after(40 + seed % 160);
+    let first_clock = clock();
+    let mut seen = 0;
+    if let Ok((ledger, _)) = Ledger::open(options(disk, &first_clock)) {
+        for _ in 0..12 {
+            let Ok(position) = ledger.append(exposed(ledger.next_sequence())) else { break };
+            if ledger.wait_durable(position).is_err() {
+                break;
+            }
+            first_clock.advance(Duration::from_secs(5));
+            seen = seen.max(checkpoint(disk, CHECKPOINT).map_or(0, |checkpoint| checkpoint.size));
+            std::thread::yield_now();
+        }
+        // The keeper signs what is durable, until its disk is gone.
+        let _ = ledger.close();
+        seen = seen.max(checkpoint(disk, CHECKPOINT).map_or(0, |checkpoint| checkpoint.size));
+    }
+    let after = disk.crash(seed);
+    let clock = clock();
+    let (ledger, _) = Ledger::open(options(&after, &clock)).map_err(|err| format!("does not open: {err}"))?;
+    let size = checkpoint(&after, CHECKPOINT).map_or(0, |checkpoint| checkpoint.size);
+    if size < seen {
+        return Err(format!("the checkpoint went back from {seen} to {size}"));
+    }
+    ledger.close().map_err(|err| format!("does not close: {err}"))?;
+    verify(&after, Path::new(DIR), Some(&vkey())).map_err(|difference| difference.to_string())?;
+    Ok(())
+}
+
+#[test]
+fn led_3_a_published_checkpoint_verifies_and_never_goes_back() {
+    for seed in 0..200 {
+        crash_once(&SimDisk::new(), seed).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+    }
+}
+
+fn is_needed(name: &str, matches: fn(OperationKind, &Path) -> bool) {
+    let lost = (0..300).any(|seed| {
+        let disk = SimDisk::new();
+        disk.set_fault(
+            move |operation| if matches(operation.kind, operation.path) { Fault::Skip } else { Fault::None },
+        );
+        std::panic::catch_unwind(|| crash_once(&disk, seed)).map_or(true, |outcome| outcome.is_err())
+    });
+    assert!(lost, "no schedule fails without {name}");
+}
+
+#[test]
+fn led_3_each_sync_of_the_merkle_log_is_needed() {
+    is_needed("the sync of tiles", |kind, path| kind == OperationKind::Sync && path.starts_with("/ledger/log/tile"));
+    is_needed("the sync of the tiles' names", |kind, path| {
+        kind == OperationKind::SyncDirectory && path.starts_with("/ledger/log/tile")
+    });
+    is_needed("the sync of last-signed", |kind, path| kind == OperationKind::Sync && path.starts_with("/ledger/state"));
+    is_needed("the sync of last-signed's name", |kind, path| {
+        kind == OperationKind::SyncDirectory && path == Path::new("/ledger/state")
+    });
+}

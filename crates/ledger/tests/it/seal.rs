@@ -1,0 +1,182 @@
+//! Sealing: nothing is lost or doubled, whenever the power is cut.
+
+use crate::rig::*;
+use sekisho_ledger::{Filter, Ledger, Options, Reader, SealOnClose, verify};
+use sekisho_model::*;
+use sekisho_testkit::{Fault, OperationKind, SimClock, SimDisk};
+use std::path::Path;
+use std::sync::Arc;
+
+fn sealing(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
+    Options { seal_on_close: SealOnClose::Yes, seal_after_records: 40, ..options(disk, clock) }
+}
+
+/// One record of each kind, with every part that can be empty empty once and filled once.
+fn one_of_each(first: u64) -> Vec<Record> {
+    let session = Some(SessionKey([4; 16]));
+    let request = Transaction { client: "2001:db8::1".parse().expect("an address"), session, ..transaction(first) };
+    let field = Field { name: "mail".into(), kind: FieldKind::Email, not_examined: None, values_not_indexed: 3 };
+    let register = RegisterDescription {
+        id: RegisterId(0),
+        name: "account_holders".into(),
+        fields: vec![field],
+        persons: 9,
+        built_at: T0,
+    };
+    let exposure = |id| Exposure {
+        subject: Subject { register: RegisterId(0), id: SubjectId(id) },
+        fields: FieldSet(u64::MAX),
+        reflected: FieldSet(1 << 63),
+    };
+    let end = |sequence, transaction, inspection| {
+        Record::Closed(Closed {
+            sequence,
+            at: T0,
+            transaction,
+            inspection,
+            disposition: Disposition::ClientGone,
+            body_bytes_released: u64::MAX,
+        })
+    };
+    vec![
+        Record::Registers(Registers { at: T0, registers: vec![register] }),
+        opened(first),
+        Record::Exposed(Exposed {
+            sequence: first,
+            at: T0,
+            span: ByteRange { start: 0, end: u64::MAX },
+            exposures: vec![exposure(u32::MAX), exposure(3), exposure(2)],
+            generic: vec![Generic { kind: GenericKind::MyNumber, value: None, reflected: true }],
+        }),
+        end(first, None, Inspection::Inspected),
+        end(first + 1, Some(request), Inspection::NotInspectable(Uninspectable::Container)),
+        end(first + 2, Some(transaction(first)), Inspection::WithoutBody),
+        Record::Suspect(Suspect {
+            at: T0,
+            first: T0,
+            client: "192.0.2.1".parse().expect("an address"),
+            session,
+            route: "/search".into(),
+            requests: 400,
+            reason: SuspectReason::BlindInjection,
+        }),
+        exposed(first + 7),
+        opened(first + 8),
+    ]
+}
+
+#[test]
+fn sealing_loses_nothing_and_keeps_the_order() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let mut appended = Vec::new();
+    for _ in 0..3 {
+        let (ledger, _) = Ledger::open(sealing(&disk, &clock)).expect("opens");
+        for record in one_of_each(ledger.next_sequence()) {
+            let position = ledger.append(record.clone()).expect("is taken");
+            ledger.wait_durable(position).expect("becomes durable");
+            appended.push(record);
+        }
+        ledger.close().expect("closes");
+    }
+    assert!(wal_files(&disk).is_empty(), "everything is in segments");
+    let own = |record: &Record| !matches!(record, Record::Started(_) | Record::Heartbeat(_));
+    assert_eq!(records(&disk).into_iter().filter(own).collect::<Vec<_>>(), appended);
+    let report = verify(&disk, Path::new(DIR), None).expect("verifies");
+    assert!(report.segments >= 3, "{report:?}");
+}
+
+#[test]
+fn an_exposure_finds_its_request_in_the_segment_before() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = Ledger::open(sealing(&disk, &clock)).expect("opens");
+    let first = ledger.next_sequence();
+    ledger.append(opened(first)).expect("is taken");
+    for _ in 0..60 {
+        ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+    }
+    clock.advance(std::time::Duration::from_secs(5));
+    wait_until("a segment", || disk.files().iter().any(|path| path.to_string_lossy().ends_with("000001.parquet")));
+    ledger.append(exposed(first)).expect("is taken");
+    ledger.wait_durable(ledger.append(closed(first)).expect("is taken")).expect("becomes durable");
+    let check = || {
+        let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("opens");
+        let (mut rows, mut of_first) = (0, 0);
+        let mut each = |row: &sekisho_ledger::ExposureRow| {
+            rows += 1;
+            of_first += u32::from(row.response.sequence == first && row.transaction.is_some());
+        };
+        reader.exposures(&Filter::default(), &mut each).expect("reads");
+        assert_eq!((rows, of_first), (61, 1));
+        let mut ends = 0;
+        reader.responses(&Filter::default(), &mut |row| ends += u32::from(row.transaction.is_some())).expect("reads");
+        assert_eq!(ends, 61);
+        let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });
+        let mut of_subject = 0;
+        reader.exposures(&Filter { subject, ..Filter::default() }, &mut |_| of_subject += 1).expect("reads");
+        assert_eq!(of_subject, 1);
+    };
+    check();
+    ledger.close().expect("closes");
+    check();
+}
+
+/// Runs and seals until the power is cut, and says what was lost, doubled, or does not verify.
+fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
+    disk.power_off_after(120 + seed * 7 % 420);
+    let first_clock = clock();
+    let (mut appended, mut acknowledged) = (Vec::new(), 0);
+    if let Ok((ledger, _)) = Ledger::open(sealing(disk, &first_clock)) {
+        for round in 0..60 {
+            let Ok(position) = ledger.append(exposed(ledger.next_sequence())) else { break };
+            appended.push(appended.len() as u64 + 1);
+            if ledger.wait_durable(position).is_err() {
+                break;
+            }
+            acknowledged = appended.len();
+            if round % 8 == 0 {
+                first_clock.advance(std::time::Duration::from_secs(5));
+            }
+        }
+        let _ = ledger.close();
+    }
+    let after = disk.crash(seed);
+    let clock = clock();
+    for _ in 0..2 {
+        let (ledger, _) = Ledger::open(sealing(&after, &clock)).map_err(|err| format!("does not open: {err}"))?;
+        let found = exposed_sequences(&after);
+        if !appended.starts_with(&found) || found.len() < acknowledged {
+            return Err(format!("{acknowledged} of {} acknowledged, found {found:?}", appended.len()));
+        }
+        ledger.close().map_err(|err| format!("does not close: {err}"))?;
+    }
+    verify(&after, Path::new(DIR), None).map_err(|difference| difference.to_string())?;
+    Ok(())
+}
+
+#[test]
+fn led_2_sealing_cut_off_anywhere_loses_and_doubles_nothing() {
+    for seed in 0..200 {
+        crash_once(&SimDisk::new(), seed).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+    }
+}
+
+fn is_needed(name: &str, matches: fn(OperationKind, &Path) -> bool) {
+    let lost = (0..300).any(|seed| {
+        let disk = SimDisk::new();
+        disk.set_fault(
+            move |operation| if matches(operation.kind, operation.path) { Fault::Skip } else { Fault::None },
+        );
+        std::panic::catch_unwind(|| crash_once(&disk, seed)).map_or(true, |outcome| outcome.is_err())
+    });
+    assert!(lost, "no schedule fails without {name}");
+}
+
+#[test]
+fn led_2_each_sync_of_sealing_is_needed() {
+    is_needed("the sync of segment files", |kind, path| {
+        kind == OperationKind::Sync && path.starts_with("/ledger/segments")
+    });
+    is_needed("the sync of segment names", |kind, path| {
+        kind == OperationKind::SyncDirectory && path.starts_with("/ledger/segments")
+    });
+}

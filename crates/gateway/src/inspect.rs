@@ -4,7 +4,7 @@
 //! into one that leaves only as the ledger allows (LED-1), and every number ends in one `Closed` record (LED-4). It
 //! does not route, connect, or compress, and blocks nothing but what cannot be recorded (GW-1).
 //!
-//! Read in this order: `response` (what becomes of a response, by its head), `body` (scan, record, wait, release),
+//! Read in this order: `response` (what becomes of a response, by its head), `flow` (scan, record, wait, release) under `body`,
 //! `journal` (one response's records). Beside them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
@@ -13,6 +13,7 @@ mod blind;
 mod body;
 mod decode;
 mod events;
+mod flow;
 mod head;
 mod journal;
 mod known;
@@ -189,6 +190,13 @@ impl Inspector {
     #[must_use]
     pub fn counters(&self) -> &Arc<InspectionCounters> {
         &self.shared.counters
+    }
+
+    /// Body bytes held now, of `held_bytes_max`.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let held = &self.shared.held;
+        (held.bytes_max as usize).saturating_sub(held.semaphore.available_permits())
     }
 
     /// Numbers the request and notes what it contains.

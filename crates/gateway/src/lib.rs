@@ -1,9 +1,9 @@
 //! The HTTP gateway: it stands in front of the firm's servers, inspects what leaves and records it first.
 //!
 //! One process holds worker threads, each with its own accept loop, runtime and upstream pools. Read in the order
-//! of a request: [`config`], `server` (workers), `connection` (TLS, protocol, deadlines), `service` (one request),
-//! `route`, `upstream`, [`inspect`] (inspection, ledger, release), `reply`. Beside the way: `admin`, `access_log`,
-//! `metrics`. It asks no questions of the ledger and blocks nothing but what the ledger cannot record.
+//! of a request: [`config`], `server` (workers), `connection` (TLS, protocol, deadlines), [`head_gate`], `service` (one
+//! request), `route`, `dispatch`, `upstream`, [`inspect`] (inspection, ledger, release), `reply`. Beside the way:
+//! `admin`, `access_log`, `metrics`. It asks no questions of the ledger and blocks nothing but what the ledger cannot record.
 
 mod access_log;
 mod account;
@@ -13,6 +13,7 @@ mod admission;
 mod compress;
 pub mod config;
 mod connection;
+mod dispatch;
 mod download;
 pub mod forwarded;
 pub mod head_gate;
@@ -20,6 +21,7 @@ mod headers;
 pub mod inspect;
 mod metrics;
 pub mod proxy_protocol;
+mod refusal;
 mod reply;
 mod route;
 mod server;
@@ -195,7 +197,7 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        self.shared.inspector.reload(serving.limits(), serving.deadlines());
+        self.shared.inspector.reload(*serving.limits(), *serving.deadlines());
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

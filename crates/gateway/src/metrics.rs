@@ -182,6 +182,8 @@ impl Collector for Live {
         let open = i64::try_from(self.shared.admission.open()).unwrap_or(i64::MAX);
         gauge(&mut encoder, "connections_open", "Open client connections", open)?;
         gauge(&mut encoder, "ledger_health", "0 healthy, 1 emergency log, 2 cannot be written", self.ledger())?;
+        let held_bytes = i64::try_from(self.shared.inspector.held_bytes()).unwrap_or(i64::MAX);
+        gauge(&mut encoder, "held_bytes", "Body bytes held by the inspection", held_bytes)?;
         if let Some(age_s) = self.registers_age_s() {
             gauge(&mut encoder, "registers_age_seconds", "Age of the oldest register's index", age_s)?;
         }

@@ -5,28 +5,28 @@
 use crate::account::Account;
 use crate::activity::Activity;
 use crate::config::{Limits, Route};
+use crate::dispatch::send;
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
 use crate::inspect::{Exchange, RoutePolicy};
+use crate::refusal::Refusal;
 use crate::reply::{self, Compression, Inspected, Reply};
 use crate::route::Choice;
 use crate::server::{Current, Worker};
 use crate::session;
 use crate::upgrade;
-use crate::upload::{RequestBody, Upload, UploadError};
-use crate::upstream::{Age, ConnectError, Connection, Pool};
+use crate::upload::{RequestBody, Upload};
+use crate::upstream::{Connection, Pool};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::time::sleep;
 
 /// Serves the requests of one client connection.
 pub(crate) struct Service {
@@ -35,77 +35,6 @@ pub(crate) struct Service {
     pub(crate) client: SocketAddr,
     pub(crate) scheme: ClientScheme,
     pub(crate) activity: Arc<Activity>,
-}
-
-/// Why a request was not answered by its upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Host,
-    Path,
-    Method,
-    NoRoute,
-    HeaderCount,
-    BodyTooLarge,
-    BodyIdle,
-    BodyBroken,
-    LedgerUnavailable,
-    ConnectFailed,
-    ConnectLate,
-    FirstByteLate,
-    UpstreamFailed,
-}
-
-impl Refusal {
-    fn status(self) -> StatusCode {
-        match self {
-            Refusal::Host | Refusal::Path | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
-            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::NoRoute => StatusCode::NOT_FOUND,
-            Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
-            Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
-            Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Refusal::Host => "bad_host",
-            Refusal::Path => "ambiguous_path",
-            Refusal::Method => "method",
-            Refusal::NoRoute => "no_route",
-            Refusal::HeaderCount => "too_many_headers",
-            Refusal::BodyTooLarge => "body_too_large",
-            Refusal::BodyIdle => "body_idle",
-            Refusal::BodyBroken => "body_broken",
-            Refusal::LedgerUnavailable => "ledger_unavailable",
-            Refusal::ConnectFailed => "connect_failed",
-            Refusal::ConnectLate => "connect_late",
-            Refusal::FirstByteLate => "first_byte_late",
-            Refusal::UpstreamFailed => "upstream_failed",
-        }
-    }
-}
-
-impl From<ConnectError> for Refusal {
-    fn from(err: ConnectError) -> Refusal {
-        match err {
-            ConnectError::Late => Refusal::ConnectLate,
-            ConnectError::Connect(_) | ConnectError::Handshake(_) => Refusal::ConnectFailed,
-        }
-    }
-}
-
-impl From<UploadError> for Refusal {
-    fn from(err: UploadError) -> Refusal {
-        match err {
-            UploadError::TooLarge => Refusal::BodyTooLarge,
-            UploadError::Idle => Refusal::BodyIdle,
-            UploadError::Client => Refusal::BodyBroken,
-        }
-    }
 }
 
 impl Service {
@@ -313,87 +242,4 @@ fn rewrite_head(head: &mut request::Parts, host: &Authority, route: &Route, body
     };
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
-}
-
-/// Sends the request; at most once more, on a new connection, and only when that is safe: it was never sent, or a
-/// connection that idled in the pool broke before any byte of an answer and the request is idempotent and has no body.
-async fn send(
-    current: &Current,
-    pool: &Pool,
-    request: Request<RequestBody>,
-    upload: &Rc<Upload>,
-) -> Result<(Response<Incoming>, Connection), Refusal> {
-    let connect_max = current.serving.deadlines().connect;
-    let mut connection = pool.connection(connect_max).await?;
-    let spare = spare(&request, connection.age);
-    let unsent = match exchange(current, &mut connection, request, upload).await {
-        Ok(response) => return Ok((response, connection)),
-        Err(SendError::Late) => return Err(Refusal::FirstByteLate),
-        Err(SendError::Unsent(request)) if connection.age == Age::Reused => *request,
-        Err(SendError::Failed) if !connection.has_answered() => match spare {
-            Some(head) => Request::from_parts(head, RequestBody::empty(Rc::clone(upload))),
-            None => return Err(Refusal::UpstreamFailed),
-        },
-        Err(SendError::Unsent(_) | SendError::Failed) => return Err(Refusal::UpstreamFailed),
-    };
-    current.metrics.upstream_retries.inc();
-    let mut connection = pool.fresh(connect_max).await?;
-    match exchange(current, &mut connection, unsent, upload).await {
-        Ok(response) => Ok((response, connection)),
-        Err(SendError::Late) => Err(Refusal::FirstByteLate),
-        Err(SendError::Unsent(_) | SendError::Failed) => Err(Refusal::UpstreamFailed),
-    }
-}
-
-/// A copy of the head, where the request may be sent again.
-fn spare(request: &Request<RequestBody>, age: Age) -> Option<request::Parts> {
-    let may_repeat = age == Age::Reused && request.method().is_idempotent() && request.body().is_empty();
-    may_repeat.then(|| {
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = request.method().clone();
-        head.uri = request.uri().clone();
-        head.headers = request.headers().clone();
-        head
-    })
-}
-
-enum SendError {
-    /// The connection was closed before the request was taken.
-    Unsent(Box<Request<RequestBody>>),
-    /// Somewhere on the way.
-    Failed,
-    /// No head within `first_byte` after the request's last part.
-    Late,
-}
-
-async fn exchange(
-    current: &Current,
-    connection: &mut Connection,
-    request: Request<RequestBody>,
-    upload: &Upload,
-) -> Result<Response<Incoming>, SendError> {
-    let first_byte_max = current.serving.deadlines().first_byte;
-    connection.expect_answer();
-    let begun = Instant::now();
-    let mut answer = pin!(connection.sender.try_send_request(request));
-    let mut timer = pin!(sleep(first_byte_max));
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut answer => return answer.map_err(|mut err| match err.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
-                None => {
-                    tracing::debug!(error = %err.error(), "request to an upstream failed");
-                    SendError::Failed
-                }
-            }),
-            () = &mut timer => {
-                let due = upload.last_progress().max(begun) + first_byte_max;
-                match due > Instant::now() {
-                    true => timer.as_mut().reset(due.into()),
-                    false => return Err(SendError::Late),
-                }
-            }
-        }
-    }
 }

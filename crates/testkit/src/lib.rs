@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod disk;
+pub mod people;
 
 pub use clock::SimClock;
 pub use disk::{Fault, Gate, Operation, OperationKind, SimDisk};
+pub use people::{Person, people};

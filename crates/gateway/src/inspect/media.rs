@@ -126,9 +126,7 @@ fn class(essence: &str) -> Class {
     let containers = ["zip", "pdf", "gzip", "x-gzip", "x-7z-compressed", "x-tar", "vnd.rar", "msword", "epub"];
     let container_starts = ["vnd.openxmlformats", "vnd.ms-", "vnd.oasis.opendocument", "x-zip", "x-rar"];
     let is_suffixed = subtype.ends_with("+json") || subtype.ends_with("+xml");
-    if family == "text" || family == "multipart" || is_suffixed {
-        Class::Text
-    } else if family == "application" && texts.contains(&subtype) {
+    if family == "text" || family == "multipart" || is_suffixed || family == "application" && texts.contains(&subtype) {
         Class::Text
     } else if containers.contains(&subtype)
         || subtype.ends_with("+zip")

@@ -1,7 +1,8 @@
 //! Decides from a response's head what happens to it, and makes its body one that is released by the ledger.
 
-use super::body::{InspectedBody, Treatment, WaitForUpstream};
+use super::body::InspectedBody;
 use super::decode::{Decoder, Encoding};
+use super::flow::{Flow, Treatment, WaitForUpstream};
 use super::journal::{Batch, Journal, Stake};
 use super::media::Media;
 use super::{BodyError, Bounds, RoutePolicy, head};
@@ -50,7 +51,7 @@ impl Examiner {
             false => {
                 self.journal.not_inspectable(Uninspectable::RouteExcluded);
                 let is_empty = has_no_body(&self.method, &head, &body);
-                let body = InspectedBody::new(body, self.journal, Treatment::passing());
+                let body = Flow::new(body, self.journal, Treatment::passing());
                 deliver(head, body, is_empty)
             }
         }
@@ -65,7 +66,7 @@ impl Examiner {
         self.journal.not_inspectable(Uninspectable::Upgraded);
         self.journal.dispose(Disposition::Released);
         self.journal.close();
-        Response::from_parts(head, InspectedBody::new(body, self.journal, Treatment::passing()))
+        Response::from_parts(head, InspectedBody::new(Flow::new(body, self.journal, Treatment::passing())))
     }
 
     async fn inspect<B>(mut self, mut head: response::Parts, body: B) -> Response<InspectedBody<B>>
@@ -91,14 +92,14 @@ impl Examiner {
             if self.journal.has_findings() {
                 head::forbid_caching(&mut head.headers);
             }
-            return deliver(head, InspectedBody::new(body, self.journal, Treatment::passing()), is_empty);
+            return deliver(head, Flow::new(body, self.journal, Treatment::passing()), is_empty);
         }
         let wait = match body.size_hint().exact() {
             Some(bytes) if bytes <= HEAD_WAITS_BYTES_MAX => WaitForUpstream::Yes,
             _ => WaitForUpstream::No,
         };
         let treatment = self.treatment(&mut head.headers);
-        let mut body = InspectedBody::new(body, self.journal, treatment);
+        let mut body = Flow::new(body, self.journal, treatment);
         match poll_fn(|cx| body.poll_first(cx, wait)).await {
             Ok(()) => {}
             Err(BodyError::Ledger(_)) => {
@@ -191,7 +192,7 @@ async fn await_batch(batch: &mut Batch) -> Result<(), NotDurable> {
 }
 
 /// The response; one whose body has nothing to release is closed at once, as nobody may ever poll it.
-fn deliver<B>(head: response::Parts, mut body: InspectedBody<B>, is_empty: bool) -> Response<InspectedBody<B>>
+fn deliver<B>(head: response::Parts, mut body: Flow<B>, is_empty: bool) -> Response<InspectedBody<B>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -199,7 +200,7 @@ where
     if is_empty {
         body.journal().close();
     }
-    Response::from_parts(head, body)
+    Response::from_parts(head, InspectedBody::new(body))
 }
 
 /// A short answer of the gateway's own in place of the upstream's.
@@ -217,7 +218,7 @@ where
     journal.transaction.status = status.as_u16();
     // Closed here: the record tells of the upstream's bytes, of which none was released.
     journal.close();
-    let mut response = Response::new(InspectedBody::own(text, journal));
+    let mut response = Response::new(InspectedBody::new(Flow::own(text, journal)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -1,1 +1,7 @@
+//! The inspection against a ledger that stalls and fails on purpose, and bodies that come in any pieces.
 
+mod bodies;
+mod durability;
+mod harness;
+mod heads;
+mod real_ledger;

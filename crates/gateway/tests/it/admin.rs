@@ -24,6 +24,8 @@ fn metrics_count_responses_refusals_and_connections() {
         "sekisho_heads_refused_total{reason=\"bare_lf\"} 1",
         "sekisho_connections_open 1",
         "sekisho_ledger_health 0",
+        "sekisho_held_bytes 0",
+        "sekisho_responses_inspected_total 1",
         "sekisho_access_log_dropped_total 0",
     ];
     for line in lines {

@@ -35,7 +35,7 @@ impl Certificate {
         std::fs::write(dir.join("certificate.pem"), made.cert.pem()).unwrap();
         let _absent = std::fs::remove_file(dir.join("key.pem"));
         let mut key =
-            std::fs::OpenOptions::new().write(true).create(true).mode(0o600).open(dir.join("key.pem")).unwrap();
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join("key.pem")).unwrap();
         key.write_all(made.signing_key.serialize_pem().as_bytes()).unwrap();
         made.cert.der().clone()
     }

@@ -1,0 +1,621 @@
+//! How a body's bytes flow from the upstream to the client: the state machine under `body` (LED-1).
+//!
+//! One loop: take a piece from the upstream (decoded where it came encoded), scan it, record what was found, wait until
+//! that is durable, release. While findings wait, nothing is released and, up to [`PART_BYTES_MAX`], what the upstream
+//! has ready joins the same part, so that one sync serves all of it. A body without findings never waits and is never
+//! copied.
+//!
+//! Memory: beside its window (at most `sekisho_edm`'s) a body holds one piece. Pieces are counted against one
+//! process-wide semaphore; a body that must wait for it has first released what it held, so that nobody waits for
+//! bytes while holding counted bytes, and no two bodies can wait for each other.
+
+use super::BodyError;
+use super::decode::{Decoder, Step};
+use super::head::findings_in;
+use super::journal::{Batch, Journal, Stake};
+use super::media::Media;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use sekisho_edm::{Finding, Reflected, Scanner, TextForm};
+use sekisho_ledger::NotDurable;
+use sekisho_model::{Disposition, Uninspectable};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tokio::time::Sleep;
+
+/// Bytes with findings that are gathered before they are recorded together; beyond, the part is recorded and waits.
+const PART_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes that are scanned or decoded in one step.
+const STEP_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes after which a body lets its worker's other tasks run.
+const TURN_BYTES_MAX: usize = 256 * 1024;
+
+type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+/// A body under inspection.
+pub(super) struct Flow<B> {
+    /// `None` when the body is the gateway's own, or over.
+    upstream: Option<B>,
+    journal: Journal,
+    examination: Examination,
+    /// The request's values; `None` where nothing is inspected.
+    reflected: Option<Arc<Reflected>>,
+    /// A frame that was made ready before the head was sent.
+    first: Option<Frame<Bytes>>,
+    /// Encoded bytes are taken off by this.
+    decoder: Option<Decoder>,
+    decoded_bytes_left: u64,
+    /// Bytes of the upstream that were not scanned yet.
+    incoming: Bytes,
+    /// Scanned bytes that were not released yet.
+    held: VecDeque<Bytes>,
+    released: u64,
+    scanned: u64,
+    /// Nothing found later begins before this.
+    safe_until: u64,
+    findings: Vec<Finding>,
+    batch: Option<Batch>,
+    trailers: Option<HeaderMap>,
+    input: Input,
+    /// Bytes that the upstream still owes, where it said how many.
+    owed: Option<u64>,
+    permit: Option<OwnedSemaphorePermit>,
+    acquire: Option<Acquire>,
+    idle: Option<Pin<Box<Sleep>>>,
+    /// `None`: held bytes wait for as long as the upstream takes.
+    idle_flush: Option<Duration>,
+    turn_bytes: usize,
+}
+
+/// What is done with the bytes.
+enum Examination {
+    /// The first bytes will tell.
+    Sniffing { media: Media, start: BytesMut },
+    /// They are scanned.
+    Scanning { scanner: Box<Scanner> },
+    /// They pass.
+    Passing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// More may come.
+    Open,
+    /// The upstream has ended; what it sent is not scanned to its end yet.
+    Ended,
+    /// All is scanned.
+    Finished,
+}
+
+/// How a body is to be treated; from the response's head.
+pub(super) struct Treatment {
+    /// `None`: the body passes.
+    pub(super) media: Option<Media>,
+    /// The request's values; `None` where nothing is inspected.
+    pub(super) reflected: Option<Arc<Reflected>>,
+    pub(super) decoder: Option<Decoder>,
+    pub(super) decoded_bytes_max: u64,
+    pub(super) idle_flush: Duration,
+}
+
+impl<B> Flow<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    pub(super) fn new(upstream: B, journal: Journal, treatment: Treatment) -> Flow<B> {
+        let owed = upstream.size_hint().exact();
+        let flushes = owed.is_none() || treatment.media.as_ref().is_some_and(Media::is_stream);
+        let input = match upstream.is_end_stream() {
+            true => Input::Finished,
+            false => Input::Open,
+        };
+        let examination = match treatment.media {
+            Some(media) => Examination::Sniffing { media, start: BytesMut::new() },
+            None => Examination::Passing,
+        };
+        Flow {
+            upstream: Some(upstream),
+            journal,
+            examination,
+            reflected: treatment.reflected,
+            first: None,
+            decoder: treatment.decoder,
+            decoded_bytes_left: treatment.decoded_bytes_max,
+            incoming: Bytes::new(),
+            held: VecDeque::new(),
+            released: 0,
+            scanned: 0,
+            safe_until: 0,
+            findings: Vec::new(),
+            batch: None,
+            trailers: None,
+            input,
+            owed,
+            permit: None,
+            acquire: None,
+            idle: None,
+            idle_flush: flushes.then_some(treatment.idle_flush),
+            turn_bytes: 0,
+        }
+    }
+
+    /// A body of the gateway's own, in place of the upstream's; the journal ends with it.
+    pub(super) fn own(text: &'static str, journal: Journal) -> Flow<B> {
+        Flow {
+            upstream: None,
+            journal,
+            examination: Examination::Passing,
+            reflected: None,
+            first: (!text.is_empty()).then(|| Frame::data(Bytes::from_static(text.as_bytes()))),
+            decoder: None,
+            decoded_bytes_left: 0,
+            incoming: Bytes::new(),
+            held: VecDeque::new(),
+            released: 0,
+            scanned: 0,
+            safe_until: 0,
+            findings: Vec::new(),
+            batch: None,
+            trailers: None,
+            input: Input::Finished,
+            owed: None,
+            permit: None,
+            acquire: None,
+            idle: None,
+            idle_flush: None,
+            turn_bytes: 0,
+        }
+    }
+
+    /// The next frame for the client, counted as released. What ends the body closes the journal.
+    pub(super) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match self.first.take() {
+            Some(frame) => Some(Ok(frame)),
+            None => ready!(self.poll_part(cx)),
+        };
+        if let Some(Ok(frame)) = &frame {
+            self.journal.released(frame.data_ref().map_or(0, Bytes::len));
+        }
+        if self.is_finished() || !matches!(frame, Some(Ok(_))) {
+            self.journal.close();
+        }
+        Poll::Ready(frame)
+    }
+
+    /// What is still to come, where that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let own = self.first.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let held: u64 = self.held.iter().map(|piece| piece.len() as u64).sum::<u64>() + own;
+        let sniffed = match &self.examination {
+            Examination::Sniffing { start, .. } => start.len() as u64,
+            _ => 0,
+        };
+        let ready = held + self.incoming.len() as u64 + sniffed;
+        match (&self.decoder, self.input, self.owed) {
+            (None, Input::Finished | Input::Ended, _) => SizeHint::with_exact(ready),
+            (None, Input::Open, Some(owed)) => SizeHint::with_exact(ready + owed),
+            _ => SizeHint::default(),
+        }
+    }
+
+    /// Makes the first frame ready before the head is sent, so that a refusal can still be a status. The head waits
+    /// for the ledger always, for the upstream only where `wait_for_upstream`.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>, wait: WaitForUpstream) -> Poll<Result<(), BodyError>> {
+        match self.poll_part(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.first = Some(frame);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Some(Err(err))) => Poll::Ready(Err(err)),
+            Poll::Ready(None) => Poll::Ready(Ok(())),
+            Poll::Pending if self.batch.is_some() || self.acquire.is_some() || wait == WaitForUpstream::Yes => {
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+
+    pub(super) fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    pub(super) fn into_journal(self) -> Journal {
+        self.journal
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if self.batch.is_some() {
+                let durable = ready!(self.poll_batch(cx));
+                if let Err(err) = durable {
+                    return Poll::Ready(Some(Err(err)));
+                }
+            }
+            if self.findings.is_empty() {
+                if let Some(bytes) = self.take_releasable() {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                if self.input == Input::Finished {
+                    return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+                }
+            }
+            let is_full = self.scanned - self.released >= PART_BYTES_MAX || self.input == Input::Finished;
+            if !self.findings.is_empty() && is_full {
+                if let Err(err) = self.record() {
+                    return Poll::Ready(Some(Err(err)));
+                }
+                continue;
+            }
+            match self.poll_input(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(err)) => return Poll::Ready(Some(Err(err))),
+                Poll::Pending if !self.findings.is_empty() => {
+                    // What is known need not wait for what may come.
+                    if let Err(err) = self.record() {
+                        return Poll::Ready(Some(Err(err)));
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Records the part's findings.
+    fn record(&mut self) -> Result<(), BodyError> {
+        let recorded = self.journal.expose(&self.findings);
+        self.findings.clear();
+        match recorded {
+            Ok(Batch { wait: None, .. }) => Ok(()),
+            Ok(batch) => {
+                self.batch = Some(batch);
+                Ok(())
+            }
+            Err((stake, err)) => self.not_durable(stake, err),
+        }
+    }
+
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let Some(batch) = &mut self.batch else { return Poll::Ready(Ok(())) };
+        let outcome = match &mut batch.wait {
+            Some(wait) => ready!(wait.as_mut().poll(cx)),
+            None => Ok(()),
+        };
+        let stake = batch.stake;
+        let batch = self.batch.take();
+        Poll::Ready(match outcome {
+            Ok(()) => {
+                batch.iter().for_each(|batch| self.journal.durable(batch));
+                Ok(())
+            }
+            Err(err) => self.not_durable(stake, err),
+        })
+    }
+
+    /// GW-1: what cannot be recorded passes on a `continuity` route, or where no subject is in it; else it ends here.
+    fn not_durable(&mut self, stake: Stake, err: NotDurable) -> Result<(), BodyError> {
+        match self.journal.may_pass(stake) {
+            true => {
+                self.journal.not_inspectable(Uninspectable::LedgerUnavailable);
+                Ok(())
+            }
+            false => Err(self.fail(Disposition::Refused, BodyError::Ledger(err))),
+        }
+    }
+
+    /// Ends the body: nothing more is read or released.
+    fn fail(&mut self, disposition: Disposition, err: BodyError) -> BodyError {
+        self.journal.dispose(disposition);
+        self.upstream = None;
+        self.held.clear();
+        self.findings.clear();
+        self.trailers = None;
+        self.permit = None;
+        self.input = Input::Finished;
+        self.released = self.scanned;
+        err
+    }
+
+    fn take_releasable(&mut self) -> Option<Bytes> {
+        let bytes_max = usize::try_from(self.safe_until.saturating_sub(self.released)).unwrap_or(usize::MAX);
+        let front = self.held.front_mut()?;
+        let bytes = match front.len() <= bytes_max {
+            true => self.held.pop_front()?,
+            false if bytes_max == 0 => return self.shrink(),
+            false => front.split_to(bytes_max),
+        };
+        self.released += bytes.len() as u64;
+        if self.held.is_empty() {
+            self.permit = None;
+        }
+        Some(bytes)
+    }
+
+    /// Only the window is held now: it is not counted, and does not keep a whole piece alive.
+    fn shrink(&mut self) -> Option<Bytes> {
+        if self.permit.take().is_some()
+            && let [front] = self.held.make_contiguous()
+        {
+            *front = Bytes::copy_from_slice(front);
+        }
+        None
+    }
+
+    /// One step of input: takes, decodes, scans.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        if self.turn_bytes >= TURN_BYTES_MAX {
+            self.turn_bytes = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.incoming.is_empty() {
+            ready!(self.poll_permit(cx));
+            self.scan_step();
+            return Poll::Ready(Ok(()));
+        }
+        match self.decode_step() {
+            Ok(Progress::Made) => return Poll::Ready(Ok(())),
+            Ok(Progress::None) => {}
+            Err(err) => return Poll::Ready(Err(err)),
+        }
+        match self.input {
+            Input::Open => self.poll_upstream(cx),
+            Input::Ended | Input::Finished => {
+                self.finish();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let Some(upstream) = &mut self.upstream else {
+            self.input = Input::Ended;
+            return Poll::Ready(Ok(()));
+        };
+        let frame = match Pin::new(&mut *upstream).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => return self.poll_idle(cx).map(Ok),
+        };
+        self.idle = None;
+        match frame {
+            None => self.end_input(),
+            Some(Err(err)) => {
+                return Poll::Ready(Err(self.fail(Disposition::UpstreamFailed, BodyError::Upstream(err.into()))));
+            }
+            Some(Ok(frame)) => {
+                let is_last = upstream.is_end_stream();
+                match frame.into_data() {
+                    Ok(data) => self.take_data(data, is_last),
+                    Err(frame) => self.take_trailers(frame.into_trailers().unwrap_or_default()),
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take_data(&mut self, data: Bytes, is_last: bool) {
+        let owed = self.owed.map(|owed| owed.saturating_sub(data.len() as u64));
+        self.owed = owed;
+        match &mut self.decoder {
+            Some(decoder) => decoder.push(data),
+            None => self.incoming = data,
+        }
+        if is_last || owed == Some(0) {
+            self.end_input();
+        }
+    }
+
+    fn take_trailers(&mut self, trailers: HeaderMap) {
+        if let Some(reflected) = &self.reflected {
+            // They follow the body's last byte.
+            let found = findings_in(&self.journal.shared, &trailers, reflected, self.scanned);
+            self.findings.extend(found);
+        }
+        self.trailers = Some(trailers);
+        self.end_input();
+    }
+
+    fn end_input(&mut self) {
+        self.input = Input::Ended;
+        if let Some(decoder) = &mut self.decoder {
+            decoder.end();
+        }
+    }
+
+    /// An idle stream's held bytes are scanned as if they were the end, and released.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_sniffing = matches!(&self.examination, Examination::Sniffing { start, .. } if !start.is_empty());
+        let Some(idle_flush) = self.idle_flush.filter(|_| is_sniffing || !self.held.is_empty()) else {
+            return Poll::Pending;
+        };
+        if !self.findings.is_empty() {
+            return Poll::Pending;
+        }
+        ready!(self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_flush))).as_mut().poll(cx));
+        self.idle = None;
+        self.decide(Hurry::Now);
+        if let Examination::Scanning { scanner } = &mut self.examination
+            && self.safe_until < self.scanned
+        {
+            scanner.flush_idle(&mut self.findings);
+            self.safe_until = self.scanned;
+            self.journal.not_inspectable(Uninspectable::IdleFlush);
+        }
+        Poll::Ready(())
+    }
+
+    /// Counts the piece against the semaphore. Waits only when nothing counted is held.
+    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !matches!(self.examination, Examination::Scanning { .. }) {
+            return Poll::Ready(());
+        }
+        let held = &self.journal.shared.held;
+        let bytes = held.permits_for(self.incoming.len().min(STEP_BYTES_MAX));
+        if self.acquire.is_none() {
+            if let Ok(permit) = Arc::clone(&held.semaphore).try_acquire_many_owned(bytes) {
+                self.keep(permit);
+                return Poll::Ready(());
+            }
+            if self.permit.is_some() && !self.findings.is_empty() {
+                // Pending with findings makes the caller record them, wait for the ledger and release.
+                return Poll::Pending;
+            }
+            self.permit = None;
+            self.acquire = Some(Box::pin(Arc::clone(&held.semaphore).acquire_many_owned(bytes)));
+        }
+        if let Some(acquire) = &mut self.acquire {
+            let permit = ready!(acquire.as_mut().poll(cx));
+            self.acquire = None;
+            // The semaphore is never closed.
+            permit.into_iter().for_each(|permit| self.keep(permit));
+        }
+        Poll::Ready(())
+    }
+
+    fn keep(&mut self, permit: OwnedSemaphorePermit) {
+        match &mut self.permit {
+            Some(kept) => kept.merge(permit),
+            None => self.permit = Some(permit),
+        }
+    }
+
+    fn scan_step(&mut self) {
+        if matches!(self.examination, Examination::Sniffing { .. }) {
+            return self.decide(Hurry::Wait);
+        }
+        let piece = match &self.examination {
+            Examination::Passing => std::mem::take(&mut self.incoming),
+            _ => self.incoming.split_to(self.incoming.len().min(STEP_BYTES_MAX)),
+        };
+        self.scanned += piece.len() as u64;
+        if let Examination::Scanning { scanner } = &mut self.examination {
+            let safe_until = scanner.feed(&piece, &mut self.findings);
+            self.safe_until = self.safe_until.max(safe_until);
+            self.turn_bytes += piece.len();
+            self.journal.shared.counters.bytes_scanned.add(piece.len() as u64);
+        } else {
+            self.safe_until = self.scanned;
+        }
+        self.held.push_back(piece);
+        if self.incoming.is_empty() && self.input == Input::Ended && self.decoder.is_none() {
+            self.finish();
+        }
+    }
+
+    /// Takes the incoming bytes to the first ones, and decides when they are enough, or there will be no more.
+    fn decide(&mut self, hurry: Hurry) {
+        let Examination::Sniffing { media, start } = &mut self.examination else { return };
+        let is_all = self.input != Input::Open && self.decoder.is_none() || hurry == Hurry::Now;
+        if start.is_empty() && (is_all || self.incoming.len() >= media.sniff_bytes()) {
+            // The usual case: the first piece is enough, and is not copied.
+        } else {
+            start.extend_from_slice(&std::mem::take(&mut self.incoming));
+            if !is_all && start.len() < media.sniff_bytes() {
+                return;
+            }
+            self.incoming = std::mem::take(start).freeze();
+        }
+        self.examination = match media.decide(&self.incoming) {
+            Ok(form) => scanning(&self.journal, form, self.reflected.clone().unwrap_or_default()),
+            Err(reason) => {
+                self.journal.not_inspectable(reason);
+                Examination::Passing
+            }
+        };
+    }
+
+    fn decode_step(&mut self) -> Result<Progress, BodyError> {
+        let Some(decoder) = &mut self.decoder else { return Ok(Progress::None) };
+        let mut buffer = BytesMut::zeroed(STEP_BYTES_MAX);
+        let bytes = match decoder.step(&mut buffer) {
+            Ok(Step::Output(bytes)) => bytes,
+            Ok(Step::Hungry) => return Ok(Progress::None),
+            Ok(Step::End) => {
+                self.decoder = None;
+                // Whatever follows the encoded body is not passed on.
+                self.input = Input::Ended;
+                return Ok(Progress::Made);
+            }
+            Err(err) => {
+                self.journal.not_inspectable(Uninspectable::DecodeFailed);
+                return Err(self.fail(Disposition::UpstreamFailed, BodyError::Decode(err)));
+            }
+        };
+        buffer.truncate(bytes);
+        self.incoming = buffer.freeze();
+        self.turn_bytes += bytes;
+        self.count_decoded(bytes);
+        Ok(Progress::Made)
+    }
+
+    /// Beyond the bound the body goes on decoded but not scanned.
+    fn count_decoded(&mut self, bytes: usize) {
+        match self.decoded_bytes_left.checked_sub(bytes as u64) {
+            Some(left) => self.decoded_bytes_left = left,
+            None => {
+                self.decoded_bytes_left = 0;
+                if let Examination::Scanning { scanner } = &mut self.examination {
+                    scanner.finish(&mut self.findings);
+                    self.safe_until = self.scanned;
+                }
+                self.examination = Examination::Passing;
+                self.journal.not_inspectable(Uninspectable::DecodeLimit);
+            }
+        }
+    }
+
+    /// The end: what is pending is found, and everything may go once that is durable.
+    fn finish(&mut self) {
+        self.decide(Hurry::Now);
+        if !self.incoming.is_empty() {
+            return;
+        }
+        if let Examination::Scanning { scanner } = &mut self.examination {
+            scanner.finish(&mut self.findings);
+        }
+        self.safe_until = self.scanned;
+        self.input = Input::Finished;
+        self.upstream = None;
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.first.is_none()
+            && self.input == Input::Finished
+            && self.held.is_empty()
+            && self.findings.is_empty()
+            && self.batch.is_none()
+            && self.trailers.is_none()
+    }
+}
+
+/// Whether the head waits for the upstream's first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitForUpstream {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    Wait,
+    Now,
+}
+
+enum Progress {
+    Made,
+    None,
+}
+
+fn scanning(journal: &Journal, form: TextForm, reflected: Arc<Reflected>) -> Examination {
+    let index = journal.shared.index.load_full();
+    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)) }
+}

@@ -1,0 +1,78 @@
+//! Why a request ended without its upstream's answer: a status for the client, a word for the log and the metrics.
+
+use crate::upload::UploadError;
+use crate::upstream::ConnectError;
+use http::StatusCode;
+
+/// Why a request was not answered by its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Host,
+    Path,
+    Method,
+    NoRoute,
+    HeaderCount,
+    BodyTooLarge,
+    BodyIdle,
+    BodyBroken,
+    LedgerUnavailable,
+    ConnectFailed,
+    ConnectLate,
+    FirstByteLate,
+    UpstreamFailed,
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Refusal::Host | Refusal::Path | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
+            Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
+            Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// What the operator is told.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Refusal::Host => "bad_host",
+            Refusal::Path => "ambiguous_path",
+            Refusal::Method => "method",
+            Refusal::NoRoute => "no_route",
+            Refusal::HeaderCount => "too_many_headers",
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::BodyIdle => "body_idle",
+            Refusal::BodyBroken => "body_broken",
+            Refusal::LedgerUnavailable => "ledger_unavailable",
+            Refusal::ConnectFailed => "connect_failed",
+            Refusal::ConnectLate => "connect_late",
+            Refusal::FirstByteLate => "first_byte_late",
+            Refusal::UpstreamFailed => "upstream_failed",
+        }
+    }
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(err: ConnectError) -> Refusal {
+        match err {
+            ConnectError::Late => Refusal::ConnectLate,
+            ConnectError::Connect(_) | ConnectError::Handshake(_) => Refusal::ConnectFailed,
+        }
+    }
+}
+
+impl From<UploadError> for Refusal {
+    fn from(err: UploadError) -> Refusal {
+        match err {
+            UploadError::TooLarge => Refusal::BodyTooLarge,
+            UploadError::Idle => Refusal::BodyIdle,
+            UploadError::Client => Refusal::BodyBroken,
+        }
+    }
+}

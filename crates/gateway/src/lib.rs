@@ -197,7 +197,7 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        self.shared.inspector.reload(*serving.limits(), *serving.deadlines());
+        self.shared.inspector.reload(serving.limits(), serving.deadlines());
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

@@ -30,11 +30,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list, port: int, log: Path, cwd: Path | None = None, **options) -> Iterator[subprocess.Popen]:
+def running(command: list, port: int, log: Path, cwd: Path | None = None, stdin=subprocess.DEVNULL) -> Iterator[subprocess.Popen]:
     """A server that listens on `port`; it is asked to end at the end, and made to after ten seconds."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, **options
+            [str(part) for part in command], stdin=stdin, stdout=output, stderr=output, cwd=cwd
         )
     try:
         wait_until_open(process, port, log)

@@ -52,20 +52,18 @@ class Part:
             with self.observed.running(self.site_port, self.port):
                 yield
 
-    def sqlmap(self, technique: str, *arguments: str) -> str:
-        """Runs sqlmap on the search; what it says, also when its time is over."""
+    def sqlmap(self, technique: str, *arguments: str) -> None:
+        """Runs sqlmap on the search, until its time is over."""
         command = [
             "sqlmap", "--url", f"http://127.0.0.1:{self.port}/seminars?q=FX", "-p", "q", "--dbms", "SQLite",
             "--technique", technique, "--batch", "--flush-session", "--disable-coloring", "--output-dir", str(self.folder / "sqlmap"),
             "--level", "3", "--risk", "2", "-D", "SQLite_masterdb", "-T", "accounts", *arguments,
         ]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SQLMAP_SECONDS_MAX)
-            output = done.stdout + done.stderr
-        except subprocess.TimeoutExpired as expired:
-            output = (expired.stdout or b"").decode(errors="replace")
-        (self.folder / "sqlmap.log").write_text(output, encoding="utf-8")
-        return output
+        with open(self.folder / "sqlmap.log", "wb") as log:
+            try:
+                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=SQLMAP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                print(f"sqlmap was ended after {SQLMAP_SECONDS_MAX} s; what it had dumped counts")
 
     def dump(self) -> list[dict[str, str]]:
         files = list((self.folder / "sqlmap").rglob("accounts.csv*"))
@@ -106,12 +104,11 @@ def main() -> int:
 
 def in_band(part: Part, technique: str, name: str) -> list[bool]:
     with part.running():
-        output = part.sqlmap(technique, "--dump", "--start", str(ROWS[0]), "--stop", str(ROWS[1]))
+        part.sqlmap(technique, "--dump", "--start", str(ROWS[0]), "--stop", str(ROWS[1]))
     rows, recorded = part.dump(), part.observed.persons()
     if not rows:
-        found_nothing = "not injectable" in output or "no parameter(s) found" in output or "unable to retrieve" in output
-        print(f"{name}: sqlmap dumps nothing this way; {len(recorded)} persons in the ledger")
-        return [technique != "U" and found_nothing, not recorded or technique == "S"]
+        print(f"{name}: sqlmap finds no way; {len(recorded)} persons in the ledger")
+        return [technique != "U", not recorded]
     register = Register.read(part.register_csv, COLUMNS, "account_id")
     expected = {owner for row in rows for owner in owners(register, row)}
     difference = expected ^ set(recorded)
@@ -152,7 +149,7 @@ def ordinary(part: Part) -> list[bool]:
                 for target in (f"/api/autocomplete?q={quote(word[:end])}", f"/seminars?q={quote(word[:end])}"):
                     statuses.add(split_response(connection.get(target).response)[0])
         for page in range(1, 200):
-            statuses.add(split_response(connection.get(f"/staff/customers?after={page * 10}&page={page}").response)[0])
+            statuses.add(split_response(connection.get(f"/staff/customers?page={page}", Cookie="staff=hakone-staff").response)[0])
         connection.close()
     listed = part.observed.scope()["not_boundable"]
     print(f"pagination and autocomplete: {len(listed)} sessions listed as not boundable, statuses {sorted(statuses)}")

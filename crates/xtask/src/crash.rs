@@ -12,7 +12,7 @@ use crate::{customers, sekisho};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Where the times of the kills come from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Another executable than the release build.
+    #[arg(long)]
+    executable: Option<PathBuf>,
 }
 
 /// What the kills showed.
@@ -62,7 +65,10 @@ impl Field {
 
 /// Kills, recovers, compares.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    let executable = sekisho::build_release(root)?;
+    let executable = match &options.executable {
+        Some(path) => path.canonicalize()?,
+        None => sekisho::build_release(root)?,
+    };
     let folder = sekisho::target_directory(root)?.join("crash");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -110,7 +116,7 @@ fn one(
     let (ledger, log, listen) = (folder.join("ledger"), folder.join("sekisho.log"), process::free_address()?);
     let mut command = Command::new(executable);
     command.arg("observe").args(["--upstream", &format!("http://{upstream}"), "--listen", &listen.to_string()]);
-    command.arg("--ledger").arg(&ledger).arg("--register").arg(register);
+    command.arg("--ledger").arg(&ledger).arg("--keys").arg(folder.join("keys")).arg("--register").arg(register);
     let gateway = Running::start(&mut command, &log)?.listens_on(listen, &log)?;
 
     let first_page = run * PAGES_PER_RUN;
@@ -123,7 +129,8 @@ fn one(
     tally.received.extend(responses.iter().flat_map(|response| upstream::customers_in(&response.bytes)));
 
     sekisho::verify(executable, &ledger)?;
-    let recorded = sekisho::scope(executable, &ledger).context("cannot ask the recovered ledger")?;
+    let recorded = sekisho::scope(executable, &ledger, &folder.join("keys"), register)
+        .context("cannot ask the recovered ledger")?;
     let is_recorded = |number: u64, field: Field| {
         let fields = recorded.get(&customers::account_id(number));
         fields.is_some_and(|fields| fields.iter().any(|name| name == field.column()))

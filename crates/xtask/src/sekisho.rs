@@ -72,8 +72,15 @@ impl Site {
 }
 
 /// Row key → fields, as `sekisho scope --format csv` gives them.
-pub(crate) fn scope(executable: &Path, ledger: &Path) -> Result<BTreeMap<String, Vec<String>>> {
-    let answer = output_of(Command::new(executable).args(["scope", "--format", "csv", "--ledger"]).arg(ledger))?;
+pub(crate) fn scope(
+    executable: &Path,
+    ledger: &Path,
+    keys: &Path,
+    register: &Path,
+) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut command = Command::new(executable);
+    command.args(["scope", "--format", "csv", "--ledger"]).arg(ledger);
+    let answer = output_of(command.arg("--keys").arg(keys).arg("--register").arg(register))?;
     let mut reader = csv::Reader::from_reader(answer.as_bytes());
     let headers = reader.headers()?.clone();
     let column = |name: &str| headers.iter().position(|header| header == name);
@@ -81,7 +88,7 @@ pub(crate) fn scope(executable: &Path, ledger: &Path) -> Result<BTreeMap<String,
     let mut persons = BTreeMap::new();
     for record in reader.records() {
         let record = record?;
-        let named = record[fields].split([' ', ';', ',', '|']).filter(|field| !field.is_empty());
+        let named = record[fields].split_whitespace();
         persons.insert(record[key].to_owned(), named.map(str::to_owned).collect());
     }
     Ok(persons)

@@ -2,9 +2,12 @@
 
 import socketserver
 import sys
+import time
 from urllib.parse import parse_qs, urlsplit
 
 TEXT = ("<p>セミナーのご案内 USD/JPY 150.123 / 150.126</p>\n" * 1024).encode()
+# A dying upstream has been alive for this long: what it sent first has been released by then.
+DEATH_SECONDS = 0.5
 CUSTOMER = "<p>高橋 花子様 hanako@example.jp HK-100001</p>".encode()
 
 
@@ -15,14 +18,13 @@ class Handler(socketserver.StreamRequestHandler):
                 pass
             target = urlsplit(line.split()[1].decode())
             if target.path == "/dies":
-                self.head("Content-Length: 1000000")
-                self.wfile.write(CUSTOMER + TEXT[:4096])
+                self.head("Content-Length: 1000000", CUSTOMER + TEXT[:4096])
+                time.sleep(DEATH_SECONDS)
                 return
             if target.path == "/huge":
                 self.huge(int(parse_qs(target.query)["bytes"][0]))
             else:
-                self.head(f"Content-Length: {len(CUSTOMER)}")
-                self.wfile.write(CUSTOMER)
+                self.head(f"Content-Length: {len(CUSTOMER)}", CUSTOMER)
 
     def huge(self, count: int) -> None:
         """Text, then a customer at the very end."""
@@ -31,8 +33,9 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.write(TEXT[: count - at])
         self.wfile.write(CUSTOMER)
 
-    def head(self, length: str) -> None:
-        self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n{length}\r\n\r\n".encode())
+    def head(self, length: str, body: bytes = b"") -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n{length}\r\n\r\n"
+        self.wfile.write(head.encode() + body)
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -14,6 +14,8 @@ mod register_file;
 mod register_index;
 mod report;
 mod running;
+#[cfg(feature = "bench-faults")]
+mod slow_disk;
 mod times;
 
 use clap::Parser;

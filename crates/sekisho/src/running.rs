@@ -1,10 +1,12 @@
 //! The running parts: the ledger is open and its registers are recorded before the first client connects; it is
 //! closed after the last one left.
 
+use crate::config;
 use crate::keys::Keys;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use sekisho_edm::Index;
+use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::LiveEventSender;
 use sekisho_gateway::{Gateway, Parts};
 use sekisho_ledger::{Ledger, Options};
@@ -21,17 +23,29 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// With every default of the ledger, and patience with the disk.
     pub(crate) fn start(
-        config: sekisho_gateway::config::Config,
+        config: gateway::Config,
         ledger: &Path,
         keys: &Keys,
         index: Index,
         events: Option<LiveEventSender>,
     ) -> Result<Running> {
+        Running::start_with(config, &config::Ledger::patient(ledger), keys, index, events)
+    }
+
+    /// With the ledger as configured.
+    pub(crate) fn start_with(
+        config: gateway::Config,
+        ledger: &config::Ledger,
+        keys: &Keys,
+        index: Index,
+        events: Option<LiveEventSender>,
+    ) -> Result<Running> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let options = Options::new(ledger, keys.signing.clone());
+        let options = ledger.options(keys.signing.clone());
         let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options });
-        let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.display()))?;
+        let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
         record_registers(&ledger, &*clock, &index)?;
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
@@ -56,10 +70,23 @@ impl Running {
         self.index.load_full()
     }
 
-    /// Scans for these registers from now on. They are in the ledger first, so that no finding of theirs is unexplained.
-    pub(crate) fn swap_index(&self, index: Index) -> Result<()> {
-        record_registers(&self.ledger, &*self.clock, &index)?;
-        self.index.store(Arc::new(index));
+    /// Takes a configuration and registers in force together, or keeps both. The registers are in the ledger first, so
+    /// that no finding of theirs is unexplained; when the gateway then refuses, the old ones are recorded again.
+    pub(crate) fn reload(&self, config: gateway::Config, index: Index) -> Result<()> {
+        let old = self.index();
+        let changed = index.registers() != old.registers();
+        if changed {
+            record_registers(&self.ledger, &*self.clock, &index)?;
+        }
+        if let Err(err) = self.gateway.reload(config) {
+            if changed {
+                record_registers(&self.ledger, &*self.clock, &old)?;
+            }
+            return Err(err.into());
+        }
+        if changed {
+            self.index.store(Arc::new(index));
+        }
         Ok(())
     }
 

@@ -68,7 +68,7 @@ impl Build {
         if config.registers.is_empty() {
             bail!("`{}` has no [[register]]; `sekisho register learn FILE` proposes one", self.config.display());
         }
-        let path = register_index::path(&config.ledger);
+        let path = register_index::path(&config.ledger.directory);
         let key = keys::hash_key(&config.keys)?;
         let index = register_index::build(&path, &key, &config.registers, SystemClock::new().now())?;
         let Some(index) = index else { return Ok(Done::No) };
@@ -82,7 +82,7 @@ impl Build {
 impl Status {
     fn run(self) -> Result<Done> {
         let Some(config) = check::load(&self.config)? else { return Ok(Done::No) };
-        let path = register_index::path(&config.ledger);
+        let path = register_index::path(&config.ledger.directory);
         let Some(index) = register_index::read(&path, &keys::hash_key(&config.keys)?)? else {
             println!("no register is built: run `sekisho register build -c {}`", self.config.display());
             return Ok(Done::No);

@@ -71,7 +71,7 @@ impl Arguments {
         let mut registers = Vec::new();
         if let Some(path) = &self.config {
             let Some(config) = check::load(path)? else { return Ok(Done::No) };
-            (self.ledger, self.keys, registers) = (config.ledger, config.keys, config.registers);
+            (self.ledger, self.keys, registers) = (config.ledger.directory, config.keys, config.registers);
         }
         if self.format == Format::Csv && self.register.is_none() {
             bail!("--format csv needs --register FILE: the ledger itself does not know the row keys");

@@ -26,12 +26,12 @@ impl Arguments {
         let Some(config) = check::load(&self.config)? else { return Ok(Done::No) };
         let keys = keys::load(&config.keys)?;
         let index = index(&config, &keys.hash)?;
-        let running = Running::start(config.gateway.clone(), &config.ledger, &keys, index, None)?;
+        let running = Running::start_with(config.gateway.clone(), &config.ledger, &keys, index, None)?;
         for address in running.gateway.addresses() {
             eprintln!("sekisho serves on {address}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-        runtime.block_on(until_told(&self.config, &running, &keys.hash))?;
+        runtime.block_on(until_told(&self.config, &config, &running, &keys.hash))?;
         eprintln!("ending: open requests have until their deadline");
         running.stop()?;
         Ok(Done::Yes)
@@ -39,7 +39,7 @@ impl Arguments {
 }
 
 /// Waits for SIGTERM or Ctrl-C; reloads at each SIGHUP.
-async fn until_told(path: &Path, running: &Running, key: &Arc<sekisho_edm::HashKey>) -> Result<()> {
+async fn until_told(path: &Path, started: &Config, running: &Running, key: &Arc<sekisho_edm::HashKey>) -> Result<()> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let (mut hangup, mut terminate) = (listen(SignalKind::hangup())?, listen(SignalKind::terminate())?);
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -47,7 +47,7 @@ async fn until_told(path: &Path, running: &Running, key: &Arc<sekisho_edm::HashK
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => match reload(path, running, key) {
+            _ = hangup.recv() => match reload(path, started, running, key) {
                 Ok(()) => eprintln!("reloaded `{}`", path.display()),
                 Err(err) => eprintln!("error: {err:#}\nthe old configuration stays in force"),
             },
@@ -55,20 +55,21 @@ async fn until_told(path: &Path, running: &Running, key: &Arc<sekisho_edm::HashK
     }
 }
 
-/// Everything that can be wrong is found before anything changes, save what the gateway itself refuses.
-fn reload(path: &Path, running: &Running, key: &Arc<sekisho_edm::HashKey>) -> Result<()> {
+/// All or nothing: what is wrong with the file or the index is found before anything changes.
+fn reload(path: &Path, started: &Config, running: &Running, key: &Arc<sekisho_edm::HashKey>) -> Result<()> {
     let Some(config) = check::load(path)? else { bail!("`{}` has errors", path.display()) };
-    let index = index(&config, key)?;
-    running.gateway.reload(config.gateway)?;
-    if index.registers() != running.index().registers() {
-        running.swap_index(index)?;
+    for (what, same) in [("[ledger]", config.ledger == started.ledger), ("[keys]", config.keys == started.keys)] {
+        if !same {
+            bail!("{what} cannot change without a restart");
+        }
     }
-    Ok(())
+    let index = index(&config, key)?;
+    running.reload(config.gateway, index)
 }
 
 /// The built index; every configured register must be in it.
 fn index(config: &Config, key: &Arc<sekisho_edm::HashKey>) -> Result<Index> {
-    let index = register_index::read(&register_index::path(&config.ledger), key)?;
+    let index = register_index::read(&register_index::path(&config.ledger.directory), key)?;
     let index = index.unwrap_or_else(|| Index::empty(Arc::clone(key)));
     for register in &config.registers {
         let name = &register.config.name;

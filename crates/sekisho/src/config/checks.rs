@@ -141,7 +141,7 @@ fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
 }
 
 fn directories(source: &Source<'_>, config: &Config, places: &Places) {
-    let (ledger, keys) = (absolute(&config.ledger), absolute(&config.keys));
+    let (ledger, keys) = (absolute(&config.ledger.directory), absolute(&config.keys));
     if keys.starts_with(&ledger) {
         let title = "the keys lie inside the ledger that they protect";
         let help = "keep them elsewhere, best on another device or owned by another account";
@@ -151,10 +151,33 @@ fn directories(source: &Source<'_>, config: &Config, places: &Places) {
         let diagnostic = Diagnostic::error(problem.code, problem.title).help(problem.help);
         source.tell(diagnostic, &places.keys);
     }
-    if config.ledger.is_file() {
-        let title = format!("the ledger `{}` is a file, not a directory", config.ledger.display());
+    emergency(source, config, places);
+    if config.ledger.directory.is_file() {
+        let title = format!("the ledger `{}` is a file, not a directory", config.ledger.directory.display());
         source.tell(Diagnostic::error("SK036", title), &places.ledger);
     }
+}
+
+/// An emergency log that fails with the ledger is none.
+fn emergency(source: &Source<'_>, config: &Config, places: &Places) {
+    let Some(directory) = &config.ledger.emergency_directory else { return };
+    let (ledger, emergency) = (absolute(&config.ledger.directory), absolute(directory));
+    if emergency == ledger || emergency == ledger.join("wal") {
+        let title = "the emergency log cannot have the ledger's own directory";
+        let help = "name another one, best on another device; left out, it is `emergency` inside the ledger";
+        return source.tell(Diagnostic::error("SK039", title).help(help), &places.emergency);
+    }
+    if device(&ledger).is_some_and(|device_of_ledger| device(&emergency) == Some(device_of_ledger)) {
+        let title = "the emergency log lies on the same device as the ledger: both fill and fail together";
+        let help = "keep it on another device; then a full or hanging disk loses no record";
+        source.tell(Diagnostic::warning("SK040", title).help(help), &places.emergency);
+    }
+}
+
+/// The device that a directory lies on, or will lie on when it is made.
+fn device(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    path.ancestors().find_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.dev())
 }
 
 /// Whether the files of a TLS listener are there, and the key is closed to others.

@@ -4,12 +4,14 @@
 //! `checks` (what only the whole file and the machine can say). Codes are listed in `docs/diagnostics.md`.
 
 mod checks;
+mod ledger;
 mod resolve;
 mod section;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub(crate) use ledger::Ledger;
 pub(crate) use resolve::{default_workers, origin};
 use sekisho_edm::RegisterConfig;
 use sekisho_model::Diagnostic;
@@ -22,8 +24,8 @@ pub(crate) struct Config {
     pub(crate) gateway: sekisho_gateway::config::Config,
     /// The firm's registers.
     pub(crate) registers: Vec<Register>,
-    /// Where the ledger is kept.
-    pub(crate) ledger: PathBuf,
+    /// How the ledger is kept.
+    pub(crate) ledger: Ledger,
     /// Where the keys are kept.
     pub(crate) keys: PathBuf,
 }

@@ -1,14 +1,14 @@
 //! Field by field from the operator's file to [`Config`]. What depends on more than one field is in `checks`.
 
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, units};
+use super::{Config, Register, checks, ledger, units};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
 use sekisho_model::{Diagnostic, FieldKind};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -21,6 +21,7 @@ pub(super) struct Places {
     pub(super) routes: Vec<Range<usize>>,
     pub(super) registers: Vec<RegisterPlaces>,
     pub(super) ledger: Range<usize>,
+    pub(super) emergency: Range<usize>,
     pub(super) keys: Range<usize>,
 }
 
@@ -79,8 +80,8 @@ impl<'a> Reading<'a> {
                 access_log: root.boolean("access_log").unwrap_or(true),
             },
             registers,
-            ledger: self.directory_of(root, "ledger", "[ledger]", "ledger", &mut places.ledger),
-            keys: self.directory_of(root, "keys", "[keys]", "keys", &mut places.keys),
+            ledger: ledger::read(root, self.source, self.directory, &mut places),
+            keys: self.keys(root, &mut places),
         };
         root.refuse_unknown();
         (config, places)
@@ -330,19 +331,13 @@ impl<'a> Reading<'a> {
         limits
     }
 
-    fn directory_of(
-        &self,
-        root: &Section<'a>,
-        field: &'static str,
-        name: &'a str,
-        default: &str,
-        place: &mut Range<usize>,
-    ) -> std::path::PathBuf {
-        let Some(section) = root.table(field, name) else { return self.directory.join(default) };
+    fn keys(&self, root: &Section<'a>, places: &mut Places) -> PathBuf {
+        let default = || self.directory.join("keys");
+        let Some(section) = root.table("keys", "[keys]") else { return default() };
         let path = section.string("directory");
         section.refuse_unknown();
-        let Some(path) = path else { return self.directory.join(default) };
-        *place = path.span;
+        let Some(path) = path else { return default() };
+        places.keys = path.span;
         self.directory.join(path.value)
     }
 }

@@ -51,7 +51,7 @@ fn a_good_configuration_has_nothing_to_tell() {
     assert!(told.is_empty(), "{told:?}");
     let config = config.expect("a configuration");
     assert_eq!(config.gateway.routes[0].path_prefix, "/");
-    assert_eq!(config.ledger, directory.path().join("ledger"));
+    assert_eq!(config.ledger.directory, directory.path().join("ledger"));
 }
 
 #[test]
@@ -109,6 +109,11 @@ golden! {
     bad_pattern: told(&format!("{REGISTER}column = [{{ name = \"id\", kind = \"account_id\", pattern = \"[0-9\" }}]\n"));
     pattern_of_another_kind: told(&format!("{REGISTER}column = [{{ name = \"name\", kind = \"name\", pattern = \".*\" }}]\n"));
     bad_encoding: told(&format!("{REGISTER}encoding = \"euc\"\n"));
+    ledger_deadline_without_unit: told("\n[ledger]\nsync_deadline = \"5\"\n");
+    ledger_deadline_too_long: told("\n[ledger]\nsync_deadline = \"5m\"\n");
+    ledger_seal_after_no_records: told("\n[ledger]\nseal_after_records = 0\n");
+    emergency_on_the_same_device: told("\n[ledger]\nemergency_directory = \"emergency\"\n");
+    emergency_is_the_ledger: told("\n[ledger]\ndirectory = \"l\"\nemergency_directory = \"l\"\n");
     keys_inside_the_ledger: told("\n[ledger]\ndirectory = \".\"\n");
     keys_missing: told("\n[keys]\ndirectory = \"nowhere\"\n");
     many_errors_at_once: told_in(directory().path(), "worker = 2\n[[listener]]\nadress = \"x\"\n[[upstream]]\nname = 3\n[[route]]\nupstream = \"a\"\npath = \"b\"\n");
@@ -121,4 +126,24 @@ fn prv_2_a_key_that_others_can_read_is_an_error() {
     let key = directory.path().join("keys/hash.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("a mode");
     insta::assert_snapshot!(told_in(directory.path(), GOOD));
+}
+
+/// What `init` writes as the ledger's defaults is understood, and is what holds without it.
+#[test]
+fn the_written_defaults_of_the_ledger_are_its_defaults() {
+    let directory = directory();
+    let written = include_str!("../command/sekisho.toml");
+    let section = written.split("[ledger]").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("[ledger]");
+    let uncommented = section.replace("# emergency_directory", "## ").replace("\n# ", "\n");
+    let (config, told) = resolve(&format!("{GOOD}[ledger]{uncommented}"), "sekisho.toml", directory.path());
+    assert!(told.is_empty(), "{told:?}");
+    let (default, _) = resolve(GOOD, "sekisho.toml", directory.path());
+    let [written, default] = [config, default].map(|config| {
+        let keys = crate::keys::load(&directory.path().join("keys")).expect("keys");
+        let options = config.expect("a configuration").ledger.options(keys.signing);
+        let deadlines = [options.sync_deadline, options.retry_interval, options.close_deadline];
+        let intervals = [options.seal_after, options.checkpoint_interval, options.heartbeat_interval];
+        (options.dir, deadlines, intervals, options.seal_after_records)
+    });
+    assert_eq!(written, default);
 }

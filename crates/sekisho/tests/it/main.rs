@@ -2,6 +2,8 @@
 
 #[cfg(feature = "demo")]
 mod demo;
+mod running;
+mod site;
 
 use std::path::Path;
 use std::process::{Command, Output};

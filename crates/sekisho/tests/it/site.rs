@@ -1,0 +1,107 @@
+//! A site of two pages, and the executable in front of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Longer than any condition takes on a busy machine: what has not come then does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Answers every request with this page, until the test's process ends.
+pub(crate) fn site(page: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(connection, page));
+        }
+    });
+    address
+}
+
+fn answer(mut connection: TcpStream, page: &str) {
+    let mut reader = BufReader::new(connection.try_clone().expect("a second handle"));
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+        line.clear();
+    }
+    let length = page.len();
+    // The gateway may have gone away: then there is nobody to tell.
+    let _ = write!(
+        connection,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"
+    );
+}
+
+/// The body of a page, and its status line before it.
+pub(crate) fn get(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).expect("the gateway listens");
+    connection.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: session=abc\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+/// A running executable and the lines it has told. It is killed when the test ends before it.
+pub(crate) struct Started {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Started {
+    pub(crate) fn new(directory: &Path, arguments: &[&str]) -> Started {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+        command.args(arguments).current_dir(directory).env_remove("SEKISHO_LOG").env("TZ", "Asia/Tokyo");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the executable starts");
+        let (sender, lines) = channel();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
+        for stream in streams {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Started { child, lines }
+    }
+
+    /// The next line with this in it.
+    pub(crate) fn wait(&self, part: &str) -> String {
+        let mut told = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            if line.contains(part) {
+                return line;
+            }
+            told.push(line);
+        }
+        panic!("`{part}` was not told, but:\n{}", told.join("\n"));
+    }
+
+    /// Sends a signal by the process's id.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().expect("kill runs").success());
+    }
+
+    /// Ends it as an operator would.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.child.wait().expect("it ends")
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -23,7 +23,9 @@ pub(super) fn bytes_per_connection(stage: &Stage, proxy: Proxy, connections: usi
 /// This process holds the clients' ends.
 fn raise_file_limit() -> Result<()> {
     let pid = std::process::id().to_string();
-    process::output_of(Command::new("prlimit").args(["--pid", &pid, "--nofile=65536:65536"])).map(drop)
+    let hard = process::output_of(Command::new("sh").args(["-c", "ulimit -H -n"]))?;
+    let limit = format!("--nofile={}:", hard.trim());
+    process::output_of(Command::new("prlimit").args(["--pid", &pid, &limit])).map(drop)
 }
 
 /// Opens connections, each with one whole response received.

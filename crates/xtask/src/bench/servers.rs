@@ -89,9 +89,7 @@ impl Stage {
         let begin = Instant::now();
         output_of(Command::new(&self.executable).args(["register", "build", "-c"]).arg(&site.config))?;
         self.index_build = Some(begin.elapsed());
-        let files = fs::read_dir(site.config.parent().unwrap_or(&self.folder))?.flatten();
-        let folders = files.map(|entry| entry.path()).filter(|path| path.is_dir() && !path.ends_with("ledger"));
-        self.index_bytes = folders.map(|folder| bytes_below(&folder)).sum();
+        self.index_bytes = fs::metadata(site.ledger.with_extension("index"))?.len();
         Ok(())
     }
 
@@ -145,10 +143,10 @@ impl Stage {
     }
 }
 
-/// Starts `program` with room for many open files.
+/// Starts `program` with room for as many open files as this account may have.
 fn many_files(program: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 65536 && exec \"$0\" \"$@\""]).arg(program);
+    command.args(["-c", "ulimit -n $(ulimit -H -n) && exec \"$0\" \"$@\""]).arg(program);
     command
 }
 
@@ -160,7 +158,7 @@ const PROXY: &str = "location / { proxy_pass http://backend; proxy_http_version 
 fn start_nginx(folder: &Path, name: &str, address: SocketAddr, location: &str) -> Result<Running> {
     let config = folder.join(format!("{name}.conf"));
     let text = format!(
-        "worker_processes 1;\nworker_rlimit_nofile 65536;\ndaemon off;\npid {name}.pid;\nerror_log {name}.log warn;\n\
+        "worker_processes 1;\ndaemon off;\npid {name}.pid;\nerror_log {name}.log warn;\n\
          events {{ worker_connections 32768; }}\nhttp {{\naccess_log off;\ngzip off;\nkeepalive_requests 1000000000;\n\
          keepalive_timeout 300;\nclient_body_temp_path tmp;\nproxy_temp_path tmp;\nfastcgi_temp_path tmp;\n\
          uwsgi_temp_path tmp;\nscgi_temp_path tmp;\nserver {{ listen {address} backlog=4096; {location} }}\n}}\n"
@@ -213,17 +211,6 @@ fn page(content: &str) -> String {
     }
     page += &" ".repeat(PAGE_BYTES - page.len() - end.len());
     page + end
-}
-
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(
-            |entry| {
-                if entry.path().is_dir() { bytes_below(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }
-            },
-        )
-        .sum()
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ impl Committer {
     }
 
     fn finish(mut self) {
-        self.shared.set_health(Health::Unhealthy);
+        self.shared.end();
         self.shared.publish_given_up(NotDurable::Closed);
         // Without spare files and tails of zeros every byte of a closed ledger is covered by a hash.
         let disk = &self.shared.options.disk;
@@ -302,7 +302,7 @@ impl Committer {
 
     fn abandon(&self) {
         self.shared.close_queue();
-        self.shared.set_health(Health::Unhealthy);
+        self.shared.end();
         self.shared.publish_given_up(NotDurable::Closed);
     }
 

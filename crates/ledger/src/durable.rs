@@ -78,3 +78,31 @@ pub(crate) fn read_file_io(disk: &dyn Disk, path: &Path) -> std::io::Result<Vec<
     bytes.truncate(filled);
     Ok(bytes)
 }
+
+/// Bytes read at a time of a preallocated file.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// A preallocated file's bytes up to the first step that is all zeros: no block holds that many in a row.
+pub(crate) fn read_written(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let file = disk.open(path, Open::Read)?;
+        let mut bytes = Vec::new();
+        loop {
+            let begin = bytes.len();
+            bytes.resize(begin + STEP_BYTES, 0);
+            let mut filled = begin;
+            while filled < bytes.len() {
+                match file.read_at(&mut bytes[filled..], filled as u64)? {
+                    0 => break,
+                    count => filled += count,
+                }
+            }
+            let is_end = filled < bytes.len() || bytes[begin..].iter().all(|byte| *byte == 0);
+            bytes.truncate(filled);
+            if is_end {
+                return Ok(bytes);
+            }
+        }
+    };
+    read().map_err(Error::disk("read", path))
+}

@@ -84,6 +84,11 @@ impl Error {
         move |err| Error::Disk { what, path, err }
     }
 
+    /// Whether a file was not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Error::Disk { err, .. } if err.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn corrupt(file: &Path, offset: u64, what: impl Into<String>) -> Error {
         Error::Corrupt { file: file.to_path_buf(), offset, what: what.into() }
     }

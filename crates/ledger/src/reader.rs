@@ -299,7 +299,7 @@ impl Snapshot {
 fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<BTreeMap<SourceId, Vec<WalFile>>, Error> {
     let mut files: BTreeMap<SourceId, Vec<WalFile>> = BTreeMap::new();
     for (source, number, path) in list_files(disk, dirs)? {
-        files.entry(source).or_default().push(WalFile::read(disk, source, number, Path::new(&path))?);
+        files.entry(source).or_default().push(WalFile::read_written(disk, source, number, Path::new(&path))?);
     }
     Ok(files)
 }

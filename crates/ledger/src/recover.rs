@@ -98,13 +98,18 @@ pub(crate) fn sealed_head(manifest: &Manifest, dir: &Path, source: SourceId) -> 
     manifest.head(source).ok_or_else(|| Error::corrupt(&Manifest::path(dir), 0, "a block hash is not 32 bytes in hex"))
 }
 
-/// All WAL files of one source.
+/// All WAL files of one source. One that vanishes between listing and reading was an empty one that its writer removed;
+/// were it another, its blocks would be missed in the chain.
 pub(crate) fn read_source(disk: &dyn Disk, dirs: &[PathBuf], source: SourceId) -> Result<Vec<WalFile>, Error> {
-    list_files(disk, dirs)?
-        .into_iter()
-        .filter(|(of, _, _)| *of == source)
-        .map(|(source, number, path)| WalFile::read(disk, source, number, &path))
-        .collect()
+    let mut files = Vec::new();
+    for (source, number, path) in list_files(disk, dirs)?.into_iter().filter(|(of, _, _)| *of == source) {
+        match WalFile::read(disk, source, number, &path) {
+            Ok(file) => files.push(file),
+            Err(err) if err.is_not_found() => {}
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(files)
 }
 
 /// Cuts tails and syncs, so that what was read now will be read again: a process that was killed may have left

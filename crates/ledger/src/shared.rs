@@ -186,12 +186,13 @@ impl Shared {
         }
     }
 
+    /// The ledger ends as its owner wishes: nothing is accepted any more, and nothing is wrong.
+    pub(crate) fn end(&self) {
+        self.health.store(health_number(Health::Unhealthy), Ordering::SeqCst);
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
-        let number = match health {
-            Health::Healthy => 0,
-            Health::Emergency => 1,
-            Health::Unhealthy => 2,
-        };
+        let number = health_number(health);
         if self.health.swap(number, Ordering::SeqCst) != number {
             match health {
                 Health::Healthy => tracing::info!("the ledger is healthy"),
@@ -248,5 +249,13 @@ impl Progress {
         } else {
             None
         }
+    }
+}
+
+fn health_number(health: Health) -> u8 {
+    match health {
+        Health::Healthy => 0,
+        Health::Emergency => 1,
+        Health::Unhealthy => 2,
     }
 }

@@ -6,7 +6,7 @@
 //! The same block may stand in two files, byte for byte, when the first one failed after writing it.
 
 use crate::block::{self, Block, HEADER_BYTES, Sha256Hash};
-use crate::durable::read_file;
+use crate::durable::{read_file, read_written};
 use crate::{Error, QUERY_SOURCE};
 use sekisho_model::SourceId;
 use sekisho_model::disk::Disk;
@@ -85,6 +85,12 @@ impl WalFile {
     /// Reads a file and checks each block for itself.
     pub(crate) fn read(disk: &dyn Disk, source: SourceId, number: u64, path: &Path) -> Result<WalFile, Error> {
         WalFile::parse(source, number, path, read_file(disk, path)?)
+    }
+
+    /// Reads a file for an answer: the blocks, and of the preallocated zeros behind them no more than a step. Recovery and
+    /// verification read whole files.
+    pub(crate) fn read_written(disk: &dyn Disk, source: SourceId, number: u64, path: &Path) -> Result<WalFile, Error> {
+        WalFile::parse(source, number, path, read_written(disk, path)?)
     }
 
     fn parse(source: SourceId, number: u64, path: &Path, bytes: Vec<u8>) -> Result<WalFile, Error> {

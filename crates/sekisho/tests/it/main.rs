@@ -1,5 +1,7 @@
 //! The real executable, as an operator runs it.
 
+#[cfg(feature = "demo")]
+mod demo;
 mod running;
 mod site;
 

@@ -1,0 +1,1 @@
+"""The referee: an independent reading of captured bytes, and the tools that capture them."""

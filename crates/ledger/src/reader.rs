@@ -11,7 +11,7 @@ use sekisho_model::disk::Disk;
 use sekisho_model::{
     ByteRange, Closed, FieldSet, Generic, Record, ResponseId, SessionKey, SourceId, Subject, Timestamp, Transaction,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +83,8 @@ pub struct ResponseRow {
 pub struct Reader {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
+    /// What is read, when it is the ledger of one moment.
+    pinned: Option<Arc<Snapshot>>,
 }
 
 impl Filter {
@@ -112,9 +114,15 @@ impl Filter {
 impl Reader {
     /// A reader; nothing is read yet.
     pub fn open(dir: impl Into<PathBuf>, disk: Arc<dyn Disk>) -> Result<Reader, Error> {
-        let reader = Reader { dir: dir.into(), disk };
+        let reader = Reader { dir: dir.into(), disk, pinned: None };
         Manifest::read(&*reader.disk, &reader.dir)?;
         Ok(reader)
+    }
+
+    /// A reader of the ledger as it is now: the log is read once, and all questions are answered from one moment.
+    pub fn pin(&self) -> Result<Reader, Error> {
+        let pinned = Some(self.snapshot()?);
+        Ok(Reader { dir: self.dir.clone(), disk: Arc::clone(&self.disk), pinned })
     }
 
     /// Every record, in the order of its source. Sources come one after another.
@@ -161,19 +169,33 @@ impl Reader {
 
     /// The values recognised by their form that the filter admits.
     pub fn generics(&self, filter: &Filter, each: &mut dyn FnMut(&GenericRow)) -> Result<(), Error> {
+        if filter.subject.is_some() {
+            return Ok(());
+        }
         let mut open = OpenResponses::default();
-        self.records(&mut |source, record| {
+        let mut pick = |source, record: Record| {
             open.follow(source, &record);
             let Record::Exposed(exposed) = record else { return };
             let response = ResponseId { source, sequence: exposed.sequence };
             let transaction = open.transaction(response);
-            if filter.subject.is_some() || !filter.admits(exposed.at, transaction.as_deref()) {
+            if !filter.admits(exposed.at, transaction.as_deref()) {
                 return;
             }
             for generic in exposed.generic {
                 each(&GenericRow { response, at: exposed.at, generic, transaction: transaction.clone() });
             }
-        })
+        };
+        // The events of all segments are followed: a response may have been opened before the asked time.
+        let snapshot = self.snapshot()?;
+        for segment in &snapshot.manifest.segments {
+            let path = part_path(&self.dir, segment, Part::Events);
+            segment::events(&*self.disk, &path, &mut |_, kind, record| {
+                if kind != "carried" {
+                    pick(segment.source, record);
+                }
+            })?;
+        }
+        snapshot.log_records(&mut pick)
     }
 
     /// The responses that the filter admits, by the time of their end.
@@ -230,13 +252,16 @@ impl Reader {
     }
 
     /// The log's files and the MANIFEST that fits them: a seal in between removes files, so it is tried again.
-    fn snapshot(&self) -> Result<Snapshot, Error> {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(pinned) = &self.pinned {
+            return Ok(Arc::clone(pinned));
+        }
         let mut last = None;
         for _ in 0..SNAPSHOT_TRIES_MAX {
             let manifest = Manifest::read(&*self.disk, &self.dir)?;
             match read_files(&*self.disk, &manifest.wal_dirs(&self.dir)) {
                 Ok(files) if Manifest::read(&*self.disk, &self.dir)? == manifest => {
-                    return Ok(Snapshot { dir: self.dir.clone(), manifest, files });
+                    return Ok(Arc::new(Snapshot { dir: self.dir.clone(), manifest, files }));
                 }
                 Ok(_) => {}
                 Err(err) => last = Some(err),
@@ -248,22 +273,19 @@ impl Reader {
 }
 
 /// The log at one moment.
+#[derive(Debug)]
 struct Snapshot {
     dir: PathBuf,
     manifest: Manifest,
-    files: Vec<(SourceId, WalFile)>,
+    files: BTreeMap<SourceId, Vec<WalFile>>,
 }
 
 impl Snapshot {
-    fn log_records(self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
-        let sources: BTreeSet<SourceId> = self.files.iter().map(|(source, _)| *source).collect();
-        let mut by_source: HashMap<SourceId, Vec<WalFile>> = HashMap::new();
-        for (source, file) in self.files {
-            by_source.entry(source).or_default().push(file);
-        }
-        for source in sources {
+    fn log_records(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
+        for (source, files) in &self.files {
+            let source = *source;
             let sealed = sealed_head(&self.manifest, &self.dir, source)?;
-            for placed in chain(&by_source[&source], sealed)? {
+            for placed in chain(files, sealed)? {
                 let what = || format!("block {} is not records", placed.block.header.number);
                 let records =
                     placed.block.records().ok_or_else(|| Error::corrupt(placed.file, placed.offset, what()))?;
@@ -274,11 +296,12 @@ impl Snapshot {
     }
 }
 
-fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<Vec<(SourceId, WalFile)>, Error> {
-    let read = |(source, number, path): (SourceId, u64, PathBuf)| {
-        Ok((source, WalFile::read_written(disk, source, number, Path::new(&path))?))
-    };
-    list_files(disk, dirs)?.into_iter().map(read).collect()
+fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<BTreeMap<SourceId, Vec<WalFile>>, Error> {
+    let mut files: BTreeMap<SourceId, Vec<WalFile>> = BTreeMap::new();
+    for (source, number, path) in list_files(disk, dirs)? {
+        files.entry(source).or_default().push(WalFile::read_written(disk, source, number, Path::new(&path))?);
+    }
+    Ok(files)
 }
 
 /// Responses that are open, so that a part or an end finds its request.

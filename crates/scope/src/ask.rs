@@ -11,6 +11,7 @@ const ON_THE_WAY_MAX: Duration = Duration::from_secs(3600);
 
 /// The answer to `question`, as asked at `now`.
 pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answer, Error> {
+    let reader = reader.pin()?;
     let mut events = Vec::new();
     reader.events(&mut |source, record| events.push((source, record.clone())))?;
     let mut tally = Tally::new(question.clone(), &events);

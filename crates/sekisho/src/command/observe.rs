@@ -14,7 +14,11 @@ use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Parts of a response that come within this are shown in one line.
+const PARTS_TOGETHER: Duration = Duration::from_millis(300);
 
 /// Stand in front of a site, block nothing, and show whose data leaves.
 #[derive(clap::Args)]
@@ -143,15 +147,18 @@ impl Arguments {
 async fn show_until_told(live: &mut Live, mut events: LiveEvents) -> Result<()> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut flush = tokio::time::interval(PARTS_TOGETHER);
     loop {
         tokio::select! {
-            Some(event) = events.recv() => live.show(&event),
+            Some(event) = events.recv() => live.take(event),
+            _ = flush.tick() => live.flush(),
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
     }
     while let Ok(event) = events.try_recv() {
-        live.show(&event);
+        live.take(event);
     }
+    live.flush();
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) fn mask(value: &str, kind: FieldKind) -> String {
 
 fn mail(value: &str) -> String {
     let Some((local, domain)) = value.split_once('@') else { return first_letter(value) };
-    let first = |text: &str| text.chars().next().map_or_else(String::new, String::from);
+    let first = |text: &str| if text.chars().count() > 1 { text.chars().take(1).collect() } else { String::new() };
     let top = domain.rsplit_once('.').map_or("", |(_, top)| top);
     format!("{}***@{}***.{top}", first(local), first(domain))
 }
@@ -36,17 +36,22 @@ fn last_digits(value: &str) -> String {
     value.chars().map(hide).collect()
 }
 
-/// The first letter, and at most eight dots for the rest.
+/// The first letter, and at most eight dots for the rest. A letter that stands alone is the whole value: a dot.
 fn first_letter(value: &str) -> String {
     let mut letters = value.chars();
     let Some(first) = letters.next() else { return String::new() };
     let dot = if first.is_ascii() { '*' } else { '●' };
+    if letters.as_str().is_empty() {
+        return dot.to_string();
+    }
     let dots = letters.take(8).map(|letter| if letter.is_whitespace() { letter } else { dot });
     std::iter::once(first).chain(dots).collect()
 }
 
 /// The letters of an id's form stay, its digits do not, save the first.
 fn outside(value: &str) -> String {
-    let hide = |(at, letter): (usize, char)| if letter.is_ascii_digit() && at > 0 { '*' } else { letter };
+    let hide = |(at, letter): (usize, char)| {
+        if letter.is_ascii_digit() && (at > 0 || value.len() == 1) { '*' } else { letter }
+    };
     value.chars().take(22).enumerate().map(hide).collect()
 }

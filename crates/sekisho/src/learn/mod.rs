@@ -24,6 +24,9 @@ const SAMPLE_ROWS_MAX: usize = 5_000;
 /// Part of a column's values, in percent, that must look alike for a guess by their form.
 const ALIKE_PERCENT_MIN: usize = 80;
 
+/// Why a column of account ids needs the operator's care.
+const SHORT_NUMBER: &str = "short: years and prices would match";
+
 /// What a file seems to be.
 pub(crate) struct Learnt {
     /// The register's name: the file's.
@@ -122,6 +125,9 @@ fn guess(name: &str, values: &[&str], is_row_key: bool) -> Guess {
         return Guess { pattern: Some(pattern), ..made(FieldKind::AccountId, 100, "one form, and called an id") };
     }
     match recognise::kind_by_name(name) {
+        Some(FieldKind::AccountId) if present.iter().any(|value| recognise::is_short_number(value)) => {
+            made(FieldKind::AccountId, 100, SHORT_NUMBER)
+        }
         Some(kind) => made(kind, 100, "by the column's name"),
         None => made(FieldKind::Text, 100, "nothing known"),
     }

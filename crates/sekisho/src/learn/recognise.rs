@@ -139,6 +139,11 @@ pub(super) fn account_pattern(values: &[&str]) -> Option<String> {
     (digits >= 4).then(|| parts.iter().map(text).collect())
 }
 
+/// Whether a value is a plain number so short that other numbers of a page are alike.
+pub(super) fn is_short_number(value: &str) -> bool {
+    value.len() < 6 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The class of the characters at one place: the letter itself, digits, or capitals.
 fn class_at(values: &[&str], at: usize) -> Option<String> {
     let mut bytes = values.iter().map(|value| value.as_bytes()[at]);

@@ -36,6 +36,9 @@ fn masks_keep_the_form() {
     assert_eq!(mask("山田太郎", FieldKind::Name), "山●●●");
     assert_eq!(mask("090-0000-0012", FieldKind::Phone), "***-****-**12");
     assert_eq!(mask("", FieldKind::Name), "");
+    assert_eq!(mask("林", FieldKind::Name), "●");
+    assert_eq!(mask("7", FieldKind::AccountId), "*");
+    assert_eq!(mask("a@example.jp", FieldKind::Email), "***@e***.jp");
 }
 
 #[test]
@@ -52,4 +55,23 @@ fn what_is_called_a_name_is_one_and_a_product_is_not() {
     let learnt = learnt("id,product,name\n1,湯本,山田太郎\n2,強羅,鈴木一郎\n");
     let kinds: Vec<FieldKind> = learnt.guesses.iter().map(|guess| guess.kind).collect();
     assert_eq!(kinds[1..], [FieldKind::Text, FieldKind::Name]);
+}
+
+#[test]
+fn a_file_in_shift_jis_is_learnt_and_says_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("顧客.csv");
+    let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(CUSTOMERS.trim_start());
+    std::fs::write(&path, &bytes).expect("a file");
+    let learnt = super::learn(&path).expect("a register");
+    assert_eq!((learnt.encoding, learnt.name.as_str()), (Encoding::ShiftJis, "顧客"));
+    assert!(learnt.to_toml().contains("encoding = \"shift_jis\""));
+    assert_eq!(learnt.to_table(), self::learnt(CUSTOMERS).to_table());
+}
+
+#[test]
+fn short_account_numbers_are_warned_of() {
+    let learnt = learnt("account_no,name\n1024,山田太郎\n1025,鈴木花子\n");
+    assert_eq!((learnt.guesses[0].kind, learnt.guesses[0].pattern.as_deref()), (FieldKind::AccountId, None));
+    assert!(learnt.to_table().contains("years and prices would match"), "{}", learnt.to_table());
 }

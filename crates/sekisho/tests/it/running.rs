@@ -34,7 +34,7 @@ fn observe_shows_whose_data_left_and_scope_answers() {
     let directory = directory.path();
     let (started, address) = observed(directory);
     assert!(get(&address, "/mypage").contains(TARO));
-    let line = started.wait("1 person of customers");
+    let line = started.wait("1 person of customers (mail, name)");
     assert!(line.contains("mail") && !line.contains("taro"), "{line}");
     assert!(line.trim_end().chars().count() <= 80, "{line}");
     let second = sekisho(directory, &["observe", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]);

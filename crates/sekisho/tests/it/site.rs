@@ -56,7 +56,7 @@ pub(crate) struct Started {
 impl Started {
     pub(crate) fn new(directory: &Path, arguments: &[&str]) -> Started {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
-        command.args(arguments).current_dir(directory).env_remove("SEKISHO_LOG").env("TZ", "Asia/Tokyo");
+        command.args(arguments).current_dir(directory).env_remove("SEKISHO_LOG");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the executable starts");
         let (sender, lines) = channel();

@@ -59,7 +59,8 @@ impl Decoder {
     pub(crate) fn new(form: TextForm) -> Decoder {
         Decoder {
             bytes: CharsetDecoder::new(form.charset),
-            pending: Vec::with_capacity(ESCAPE_CHARS_MAX),
+            // Most bodies of few bytes hold no escape: no memory is taken before the first.
+            pending: Vec::new(),
             kana: None,
             lines: Lines { boundary: form.boundary, line_is_empty: true, after_cr: false },
             text: Text::default(),
@@ -213,6 +214,9 @@ impl Text {
 
     /// Forgets the first characters.
     pub(crate) fn forget(&mut self, chars: usize) {
+        if chars == 0 {
+            return;
+        }
         let base = self.start(chars);
         let shift = u32::try_from(base - self.base).expect("a text window is far below 4 GiB");
         self.bytes.drain(..chars);

@@ -184,11 +184,15 @@ impl Scanner {
     /// Looks for names around each value whose neighbours are known.
     fn find_names(&mut self, text: Text) {
         let neighbours_after = (NAME_WINDOW_CHARS + LOOKBACK_CHARS) as u64;
+        let decided = self.values.decided();
+        let is_due =
+            |hit: &Hit| !hit.names_found && (text == Text::Ended || hit.place.end + neighbours_after <= decided);
+        if !self.hits.iter().any(is_due) {
+            return;
+        }
         let taken: Vec<Range<usize>> = self.hits.iter().map(|hit| self.local(&hit.place)).collect();
         for at in 0..self.hits.len() {
-            let hit = &self.hits[at];
-            let is_decided = text == Text::Ended || hit.place.end + neighbours_after <= self.values.decided();
-            if hit.names_found || !is_decided {
+            if !is_due(&self.hits[at]) {
                 continue;
             }
             self.hits[at].names_found = true;

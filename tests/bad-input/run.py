@@ -4,6 +4,7 @@ that dies, a body of 5 GB. Each case has a status or an error that it must end w
 import argparse
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -82,8 +83,14 @@ def observed(folder: Path, results: Results, *arguments):
     with product.running(upstream, upstream_port, log_folder(folder) / "upstream.log"):
         with watched.running(upstream_port, port, *arguments) as process:
             yield watched, port, process
+    if folder.name == "full":
+        # The operator frees space first: a question is recorded before it is answered.
+        roomy = log_folder(folder) / "freed"
+        shutil.copytree(folder, roomy)
+        watched.ledger, watched.keys, watched.register = roomy / "ledger", roomy / "keys", roomy / "customers.csv"
     checked = watched.verify()
-    results.check(f"{folder.name}: the ledger verifies", checked.returncode == 0, checked.stderr.strip())
+    said = (checked.stdout + checked.stderr).strip()
+    results.check(f"{folder.name}: the ledger verifies", checked.returncode == 0, "" if checked.returncode == 0 else said[-400:])
 
 
 def log_folder(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 use crate::rig::*;
 use sekisho_ledger::{Ledger, append_query, verify};
 use sekisho_model::Query;
+use sekisho_model::disk::{Disk, Open};
 use sekisho_testkit::{Fault, OperationKind, SimDisk};
 use sekisho_tlog::{Checkpoint, SigningKey, VerifyingKey};
 use std::path::Path;
@@ -53,6 +54,20 @@ fn a_closed_ledger_verifies_and_everything_in_it_is_signed() {
     assert_eq!((report.unsigned, report.torn.len(), report.key_given), (0, 0, true));
     let other = SigningKey::from_seed("ledger.example/1", &[8; 32]).expect("a good name");
     verify(&disk, Path::new(DIR), Some(other.verifier())).expect_err("signed by another key");
+}
+
+#[test]
+fn a_seal_that_did_not_end_leaves_a_whole_ledger_and_a_stranger_does_not() {
+    let disk = closed_ledger();
+    let next = verify(&disk, Path::new(DIR), None).expect("verifies").segments + 1;
+    let folder = Path::new(DIR).join("segments/2017/07/13");
+    disk.create_dir_all(&folder).expect("a folder");
+    let place = |name: String| drop(disk.open(&folder.join(name), Open::Create).expect("a file"));
+    place(format!("{next:06}.parquet"));
+    verify(&disk, Path::new(DIR), None).expect("the next segment's number, which no MANIFEST names yet");
+    place(format!("{:06}.parquet", next + 1));
+    let told = verify(&disk, Path::new(DIR), None).expect_err("nobody of the ledger's wrote that");
+    assert!(told.to_string().contains("none of the ledger's"), "{told}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ const HELD_CHARS_MAX: usize = 2 * NAME_WINDOW_CHARS + 2 * LOOKAHEAD_CHARS + LOOK
 const NAME_WINDOW_CHARS: usize = 320;
 
 /// Body bytes that are decoded at once; bounds the text in memory.
-const PIECE_BYTES: usize = 4096;
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// What was found, and where it stands in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

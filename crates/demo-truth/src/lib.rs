@@ -42,6 +42,6 @@ pub fn run(args: &[String]) -> Result<String, String> {
 fn register(arg: &str) -> Result<Register, String> {
     let (name, file) = arg.split_once('=').ok_or(USAGE)?;
     let path = PathBuf::from(file);
-    let csv = std::fs::read_to_string(&path).map_err(|err| format!("cannot read `{}`: {err}", path.display()))?;
-    Register::parse(name, &csv)
+    let bytes = std::fs::read(&path).map_err(|err| format!("cannot read `{}`: {err}", path.display()))?;
+    Register::parse(name, &text::file(&bytes))
 }

@@ -1,6 +1,7 @@
 //! Bodies to characters: character set, escapes, and kana in one form.
 
 use crate::capture;
+use std::borrow::Cow;
 
 /// A request's text: target and body, percent-decoded once.
 pub(crate) fn request(message: &[u8]) -> Vec<char> {
@@ -17,6 +18,14 @@ pub(crate) fn response(message: &[u8]) -> Result<Vec<char>, String> {
         false => String::from_utf8_lossy(&body),
     };
     Ok(characters(&text))
+}
+
+/// A file of the firm: UTF-8 when it can be read as that, else Shift_JIS.
+pub(crate) fn file(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0,
+    }
 }
 
 /// Escapes undone, kana unified.
@@ -121,6 +130,13 @@ mod tests {
     fn entities_and_escapes_become_characters() {
         let text: String = characters(r"a&#64;b&amp;c &#x5c71;\u7530 \n \\ & \q").into_iter().collect();
         assert_eq!(text, r"a@b&c 山田   \ & \q");
+    }
+
+    #[test]
+    fn a_file_is_read_in_either_encoding() {
+        let shift_jis = encoding_rs::SHIFT_JIS.encode("氏名,髙木 花子\n").0;
+        assert_eq!(file(&shift_jis), "氏名,髙木 花子\n");
+        assert_eq!(file("氏名,髙木 花子\n".as_bytes()), "氏名,髙木 花子\n");
     }
 
     #[test]

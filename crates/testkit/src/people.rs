@@ -3,8 +3,10 @@
 //! Nobody in here exists. Mails use the example domains of RFC 2606, telephone numbers blocks of zeros, cards the test
 //! ranges of the card brands. The same seed gives the same persons on every machine.
 
+use encoding_rs::SHIFT_JIS;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// A surname or given name in three scripts.
@@ -222,16 +224,37 @@ pub fn applicant_id(position: usize) -> String {
     format!("SA{:06}", position + 1)
 }
 
-/// Writes a register file in UTF-8. No value here needs quotes.
+/// The encoding of a register file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileEncoding {
+    /// UTF-8 without a byte order mark.
+    Utf8,
+    /// Shift_JIS as Windows understands it, which has 髙 and 﨑.
+    ShiftJis,
+}
+
+impl FileEncoding {
+    /// Every character of the synthetic persons exists in both encodings.
+    fn bytes(self, text: &str) -> Cow<'_, [u8]> {
+        match self {
+            FileEncoding::Utf8 => Cow::Borrowed(text.as_bytes()),
+            FileEncoding::ShiftJis => SHIFT_JIS.encode(text).0,
+        }
+    }
+}
+
+/// Writes a register file. No value here needs quotes.
 pub fn write_csv<'p>(
     people: impl IntoIterator<Item = &'p Person>,
     columns: &[Column],
+    encoding: FileEncoding,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let line = |cells: Vec<String>| cells.join(",") + "\n";
-    out.write_all(line(columns.iter().map(|column| column.head().to_owned()).collect()).as_bytes())?;
+    out.write_all(&encoding.bytes(&line(columns.iter().map(|column| column.head().to_owned()).collect())))?;
     for (position, person) in people.into_iter().enumerate() {
-        out.write_all(line(columns.iter().map(|column| column.value(person, position)).collect()).as_bytes())?;
+        let cells = columns.iter().map(|column| column.value(person, position)).collect();
+        out.write_all(&encoding.bytes(&line(cells)))?;
     }
     Ok(())
 }
@@ -390,10 +413,88 @@ mod tests {
     fn a_register_file_has_a_line_for_its_head_and_each_person() {
         let persons: Vec<Person> = people(3).take(2).collect();
         let mut file = Vec::new();
-        write_csv(&persons, &SEMINAR_APPLICANTS, &mut file).unwrap();
+        write_csv(&persons, &SEMINAR_APPLICANTS, FileEncoding::Utf8, &mut file).unwrap();
         let text = String::from_utf8(file).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "applicant_id,name,kana,email,phone");
         assert!(lines[2].starts_with("SA000002,") && lines[2].ends_with(&persons[1].phone));
+    }
+
+    #[test]
+    fn a_register_file_says_the_same_in_both_encodings() {
+        let persons: Vec<Person> = people(4).take(3000).collect();
+        assert!(persons.iter().any(|person| person.family.kanji == "髙木"));
+        let [utf8, shift_jis] = [FileEncoding::Utf8, FileEncoding::ShiftJis].map(|encoding| {
+            let mut file = Vec::new();
+            write_csv(&persons, &ACCOUNT_HOLDERS, encoding, &mut file).unwrap();
+            file
+        });
+        assert!(std::str::from_utf8(&shift_jis).is_err());
+        assert_eq!(
+            SHIFT_JIS.decode_without_bom_handling(&shift_jis),
+            (Cow::from(String::from_utf8(utf8).unwrap()), false)
+        );
+    }
+
+    #[test]
+    fn a_mail_is_made_of_the_names_and_unique_save_for_families() {
+        let persons: Vec<Person> = people(5).take(10_000).collect();
+        let unique: HashSet<&String> = persons.iter().map(|person| &person.email).collect();
+        assert_eq!(unique.len(), 10_000 - 200);
+        for (number, person) in persons.iter().enumerate().filter(|(number, _)| number % 50 != 49) {
+            let (given, family) = (person.given.romaji.to_lowercase(), person.family.romaji.to_lowercase());
+            assert!(person.email.starts_with(&format!("{given}.{family}{number}@")), "{}", person.email);
+        }
+    }
+
+    #[test]
+    fn telephone_numbers_are_unique() {
+        let persons: HashSet<String> = people(6).take(20_000).map(|person| person.phone).collect();
+        assert_eq!(persons.len(), 20_000);
+    }
+
+    /// Hepburn, compared without long vowels: passports leave them out, save where two morphemes meet (Inoue).
+    #[test]
+    fn kana_and_latin_letters_spell_the_same_name() {
+        for (kanji, kana, romaji) in FAMILY.iter().chain(&GIVEN) {
+            assert_eq!(shortened(&spelled(kana)), shortened(&romaji.to_lowercase()), "{kanji} {kana}");
+        }
+    }
+
+    fn spelled(kana: &str) -> String {
+        let mut letters = String::new();
+        let mut is_doubled = false;
+        for character in kana.chars() {
+            let syllable = syllable(character);
+            match character {
+                'ッ' => is_doubled = true,
+                'ャ' | 'ュ' | 'ョ' => {
+                    // シ + ョ is sho, キ + ョ is kyo.
+                    letters.pop();
+                    let vowel = if letters.ends_with(['h', 'j']) { &syllable[1..] } else { syllable };
+                    letters.push_str(vowel);
+                }
+                _ => {
+                    if std::mem::take(&mut is_doubled) {
+                        letters.push_str(&syllable[..1]);
+                    }
+                    letters.push_str(syllable);
+                }
+            }
+        }
+        letters
+    }
+
+    fn shortened(letters: &str) -> String {
+        letters.replace("ou", "o").replace("oo", "o").replace("uu", "u")
+    }
+
+    fn syllable(kana: char) -> &'static str {
+        const SYLLABLES: &str = "アa イi ウu エe オo カka キki クku ケke コko ガga ギgi グgu ゲge ゴgo サsa シshi スsu セse \
+            ソso ザza ジji ズzu ゼze ゾzo タta チchi ツtsu テte トto ダda デde ドdo ナna ニni ヌnu ネne ノno ハha ヒhi フfu \
+            ヘhe ホho バba ビbi ブbu ベbe ボbo マma ミmi ムmu メme モmo ヤya ユyu ヨyo ラra リri ルru レre ロro ワwa ンn \
+            ッ- ャya ュyu ョyo";
+        let found = SYLLABLES.split(' ').find_map(|pair| pair.strip_prefix(kana));
+        found.unwrap_or_else(|| panic!("no syllable for {kana}"))
     }
 }

@@ -22,8 +22,9 @@ use sekisho_scope::{Answer, Question, table};
 use serde::Serialize;
 use stage::Stage;
 use std::collections::HashSet;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -108,11 +109,10 @@ impl Arguments {
         let outcome = outcome(&self.scenario, seed, &answer, &referee, detected, took);
         if self.json {
             println!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
-        } else {
-            told.result(&outcome, &answer);
         }
+        told.result(&outcome, &answer);
         if !self.exit && !self.json {
-            println!("\n見本サイトは動いています。Still running: http://{}/  (Ctrl-C で終了 / ends)", stage.gateway());
+            told.staying(&stage);
             runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl-C")?;
         }
         runtime.block_on(stage.clear())?;
@@ -122,36 +122,45 @@ impl Arguments {
 
 /// Customers, then the thief among them. Returns the time from the thief's first request to the first exposure told.
 async fn play(scenario: &Scenario, stage: &Stage, mut events: LiveEvents, told: &Told) -> Result<Duration> {
-    let mut requests = 0;
-    for (number, person) in stage.accounts.iter().skip(1).take(scenario.customers.visits).enumerate() {
-        let host = u8::try_from(number).context("too many customers")?;
-        let address = Ipv4Addr::new(127, 0, 1, host.saturating_add(1));
-        requests +=
-            traffic::visit(stage.gateway(), address, number, person).await.context("a customer's visit failed")?;
-    }
+    let scenario::Customers { visits_before, visits_during } = scenario.customers;
+    let requests = visits(stage, 0..visits_before).await?;
     while events.try_recv().is_ok() {}
-    told.customers(scenario.customers.visits, requests);
+    told.customers(visits_before, requests);
 
     let mut thief = Client::new(stage.gateway(), scenario.thief.address).capturing(&stage.capture);
     let own = stage.accounts.first().context("the scenario has no account")?.account_id.clone();
     let begun = Instant::now();
-    let theft = traffic::steal(&mut thief, scenario.loot(), &own);
-    let mut theft = std::pin::pin!(theft);
+    let theft =
+        async { traffic::steal(&mut thief, scenario.loot(), &own).await.context("the thief's requests failed") };
+    let among = visits(stage, visits_before..visits_before + visits_during);
+    let mut acts = std::pin::pin!(async { tokio::try_join!(theft, among) });
     let mut watch = Watch::new(scenario.thief.address, begun);
-    loop {
+    let (_, requests) = loop {
         tokio::select! {
             biased;
             Some(event) = events.recv() => watch.see(&event, told),
-            done = &mut theft => {
-                done.context("the thief's requests failed")?;
-                break;
-            }
+            done = &mut acts => break done?,
         }
-    }
+    };
     while let Ok(event) = events.try_recv() {
         watch.see(&event, told);
     }
+    told.customers_meanwhile(visits_during, requests);
     watch.detected.context("the thief was not seen at all")
+}
+
+/// Ordinary customers, one after another, each from an address of their own. Returns their requests.
+async fn visits(stage: &Stage, numbers: Range<usize>) -> Result<u32> {
+    let mut requests = 0;
+    for number in numbers {
+        // The first account is the thief's.
+        let person = stage.accounts.get(number + 1).context("the scenario has too few accounts")?;
+        let host = u8::try_from(number + 1).context("the scenario has too many customers")?;
+        let address = Ipv4Addr::new(127, 0, 1, host);
+        requests +=
+            traffic::visit(stage.gateway(), address, number, person).await.context("a customer's visit failed")?;
+    }
+    Ok(requests)
 }
 
 /// What is seen of the thief.
@@ -239,13 +248,14 @@ struct Told {
 impl Told {
     fn say(&self, line: std::fmt::Arguments<'_>) {
         if !self.is_quiet {
-            println!("{line}");
+            // Who stops reading the account does not stop the demo.
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
 
     fn title(&self, scenario: &Scenario, seed: u64) {
         self.say(format_args!("関所 Sekisho — {} / {}", scenario.title_ja, scenario.title_en));
-        self.say(format_args!("架空のFX会社「箱根FX」と、架空の顧客です(シード {seed})。"));
+        self.say(format_args!("架空のFX会社「箱根FX」と、架空の顧客です（シード {seed}）。"));
         self.say(format_args!("An invented broker, Hakone FX, with invented customers (seed {seed}).\n"));
     }
 
@@ -259,9 +269,14 @@ impl Told {
     }
 
     fn customers(&self, visits: usize, requests: u32) {
-        self.say(format_args!("通常のお客様 {visits}名が利用(リクエスト {requests}件)。"));
+        self.say(format_args!("通常のお客様 {visits}名が利用（リクエスト {requests}件）。"));
         self.say(format_args!("{visits} ordinary customers used the site ({requests} requests).\n"));
         self.say(format_args!("盗みが始まる。The theft begins.\n"));
+    }
+
+    fn customers_meanwhile(&self, visits: usize, requests: u32) {
+        self.say(format_args!("\nその間も、通常のお客様 {visits}名が利用（リクエスト {requests}件）。"));
+        self.say(format_args!("Meanwhile {visits} more customers used the site ({requests} requests)."));
     }
 
     fn exposed(&self, after: Duration, route: &str, fresh: usize, total: usize) {
@@ -271,18 +286,25 @@ impl Told {
     }
 
     fn result(&self, outcome: &Outcome, answer: &Answer) {
-        println!("\n盗まれたものは何か。What did the thief get? Asked of the ledger:\n");
         let colour = if std::io::stdout().is_terminal() { table::Colour::Yes } else { table::Colour::No };
-        print!("{}", table::render(answer, &jiff::tz::TimeZone::system(), colour));
-        println!("\n公表文の案 / Draft announcement\n\n{}", announcement::japanese(answer));
-        println!("{}", announcement::english(answer));
-        println!(
-            "detected {} ms after the first request; the question took {} ms.",
-            outcome.detected_ms, outcome.scope_ms
-        );
+        self.say(format_args!("\n盗まれたものは何か。What did the thief get? Asked of the ledger:\n"));
+        self.say(format_args!("{}", table::render(answer, &jiff::tz::TimeZone::system(), colour)));
+        self.say(format_args!("公表文の案 / Draft announcement\n\n{}", announcement::japanese(answer)));
+        self.say(format_args!("{}", announcement::english(answer)));
+        let (detected, took) = (outcome.detected_ms, outcome.scope_ms);
+        self.say(format_args!("Detected {detected} ms after the thief's first request; the question took {took} ms."));
         match outcome.truth_match {
-            true => println!("The referee, reading the thief's raw bytes with code of its own, counts the same."),
-            false => println!("THE REFEREE COUNTS OTHERWISE: {:#?}", outcome.differences),
+            true => self.say(format_args!(
+                "The referee, reading the thief's raw bytes with code of its own, counts the same persons and fields."
+            )),
+            false => self.say(format_args!("THE REFEREE COUNTS OTHERWISE: {:#?}", outcome.differences)),
         }
+    }
+
+    fn staying(&self, stage: &Stage) {
+        let gateway = stage.gateway();
+        self.say(format_args!(
+            "\n見本サイトは動いています。Still running: http://{gateway}/  (Ctrl-C で終了 / Ctrl-C ends)"
+        ));
     }
 }

@@ -12,6 +12,9 @@ const SCENARIOS: [(&str, &str); 1] =
 /// Persons of the site, both registers together; beyond, the demo would take long to start.
 const PERSONS_MAX: usize = 1_000_000;
 
+/// Customers' visits; each has a loopback address of its own.
+const VISITS_MAX: usize = 200;
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scenario {
@@ -27,12 +30,14 @@ pub(super) struct Scenario {
 pub(super) struct Site {
     pub(super) accounts: usize,
     pub(super) applicants: usize,
+    pub(super) applicants_with_account: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Customers {
-    pub(super) visits: usize,
+    pub(super) visits_before: usize,
+    pub(super) visits_during: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,8 +59,11 @@ impl Scenario {
         };
         let scenario: Scenario = toml::from_str(text).with_context(|| format!("cannot read the scenario `{name}`"))?;
         let site = &scenario.site;
+        let Customers { visits_before, visits_during } = scenario.customers;
         let fits = site.accounts + site.applicants <= PERSONS_MAX
-            && scenario.customers.visits < site.accounts.min(200)
+            && site.applicants_with_account <= site.accounts.min(site.applicants)
+            && visits_before + visits_during < site.accounts.min(VISITS_MAX)
+            && scenario.thief.records < site.accounts
             && scenario.thief.page_rows > 0;
         anyhow::ensure!(fits, "the numbers of the scenario `{name}` do not fit together");
         Ok(scenario)

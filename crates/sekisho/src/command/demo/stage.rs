@@ -1,6 +1,6 @@
 //! The stage: the sample site, its registers, and a gateway with a ledger in front of it, in a directory of their own.
 
-use super::scenario::Scenario;
+use super::scenario::{self, Scenario};
 use crate::config::Register;
 use crate::running::Running;
 use crate::{files, keys, register_index};
@@ -11,7 +11,7 @@ use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::{LiveEvents, live_events};
 use sekisho_ledger::{Filter, Reader, RealDisk};
 use sekisho_model::{Clock, FieldKind, SystemClock};
-use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, Person, SEMINAR_APPLICANTS, people, write_csv};
+use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, FileEncoding, Person, SEMINAR_APPLICANTS, people, write_csv};
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,10 +42,10 @@ impl Stage {
         files::private_directory(&capture).with_context(|| format!("cannot make `{}`", capture.display()))?;
         let mut persons = people(seed);
         let accounts: Vec<Person> = persons.by_ref().take(scenario.site.accounts).collect();
-        let applicants: Vec<Person> = persons.take(scenario.site.applicants).collect();
+        let applicants = applicants(&scenario.site, &accounts, persons);
         let registers = [
-            write_register(&directory, "account_holders", &accounts, &ACCOUNT_HOLDERS)?,
-            write_register(&directory, "seminar_applicants", &applicants, &SEMINAR_APPLICANTS)?,
+            write_register(&directory, "account_holders", &accounts, &ACCOUNT_HOLDERS, FileEncoding::Utf8)?,
+            write_register(&directory, "seminar_applicants", &applicants, &SEMINAR_APPLICANTS, FileEncoding::ShiftJis)?,
         ];
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let options = SiteOptions { address: free, accounts: accounts.clone(), applicants };
@@ -125,18 +125,40 @@ impl Drop for Stage {
     }
 }
 
-fn write_register(directory: &Path, name: &str, persons: &[Person], columns: &[Column]) -> Result<Register> {
+/// Applicants, those with an account spread among them, and over the accounts: some are of families that share a mail.
+fn applicants(site: &scenario::Site, accounts: &[Person], mut others: impl Iterator<Item = Person>) -> Vec<Person> {
+    let with_account = site.applicants_with_account;
+    let mut holders = (0..with_account).map(|number| {
+        let gap = accounts.len() / with_account;
+        accounts[number * gap + number % gap].clone()
+    });
+    let every = site.applicants.checked_div(with_account).unwrap_or(usize::MAX);
+    (0..site.applicants)
+        .filter_map(|position| {
+            let holder = position.is_multiple_of(every).then(|| holders.next()).flatten();
+            holder.or_else(|| others.next())
+        })
+        .collect()
+}
+
+fn write_register(
+    directory: &Path,
+    name: &str,
+    persons: &[Person],
+    columns: &[Column],
+    encoding: FileEncoding,
+) -> Result<Register> {
     let file = directory.join(format!("{name}.csv"));
     let cannot = || format!("cannot write `{}`", file.display());
     let mut output = BufWriter::new(File::create(&file).with_context(cannot)?);
-    write_csv(persons, columns, &mut output).with_context(cannot)?;
+    write_csv(persons, columns, encoding, &mut output).with_context(cannot)?;
     output.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
     let column = |column: &Column| ColumnConfig { name: column.head().to_owned(), kind: kind(*column), pattern: None };
     let config = RegisterConfig {
         name: name.to_owned(),
         row_key: columns[0].head().to_owned(),
         columns: columns.iter().map(column).collect(),
-        encoding: Encoding::Utf8,
+        encoding: Encoding::Auto,
     };
     Ok(Register { config, file })
 }

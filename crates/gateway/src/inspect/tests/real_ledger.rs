@@ -63,6 +63,6 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
     let reader = Reader::open("/ledger", Arc::new(crashed)).expect("a ledger");
     reader.records(&mut |_, record| exposed += usize::from(matches!(record, Record::Exposed(_)))).expect("readable");
     assert_eq!(exposed, 1);
-    disk.clear_fault();
-    ledger.close().expect("the disk works again");
+    // A ledger whose disk lost its power cannot be closed; it is left.
+    drop(ledger);
 }

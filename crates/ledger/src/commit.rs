@@ -179,6 +179,7 @@ impl Committer {
         let Some(pending) = self.block.take_if(|pending| pending.out.is_some_and(|out| out.ticket == ticket)) else {
             // The answer of a write that was late: its file is not used any more, but the disk works again.
             self.lane(which).retry_at = now;
+            self.return_to_first(which);
             return;
         };
         if let Err(err) = result {
@@ -224,8 +225,13 @@ impl Committer {
                 lane.retry_at = now + rest;
             }
         }
-        if which == Which::Primary && self.shared.health() == Health::Emergency {
-            // The next block goes to the first log again; a heartbeat makes sure that there is one.
+        self.return_to_first(which);
+    }
+
+    /// When the first log could be written again, the next block goes there; a heartbeat makes sure that there is one.
+    fn return_to_first(&self, which: Which) {
+        let is_ready = self.primary.spare.is_some() && !self.primary.busy;
+        if which == Which::Primary && is_ready && self.shared.health() == Health::Emergency {
             self.shared.append_heartbeat();
         }
     }

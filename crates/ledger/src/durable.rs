@@ -106,3 +106,19 @@ pub(crate) fn read_written(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Erro
     };
     read().map_err(Error::disk("read", path))
 }
+
+/// Every file below a directory, sorted; none where there is no directory.
+pub(crate) fn files_below(disk: &dyn Disk, dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut waiting = vec![dir.to_path_buf()];
+    while let Some(path) = waiting.pop() {
+        // What can be listed is a directory.
+        match disk.read_dir(&path) {
+            Ok(entries) => waiting.extend(entries),
+            Err(_) if disk.exists(&path) => files.push(path),
+            Err(_) => {}
+        }
+    }
+    files.sort();
+    files
+}

@@ -8,7 +8,7 @@
 //! signed: tiles, their names, read them again and recompute the root, `state/last-signed`, `log/checkpoint`.
 
 use crate::Error;
-use crate::durable::{create_directories, place_file, read_file, read_file_io, replace_file};
+use crate::durable::{create_directories, files_below, place_file, read_file, read_file_io, replace_file};
 use crate::manifest::Segment;
 use crate::wal::Head;
 use sekisho_model::disk::Disk;
@@ -156,6 +156,7 @@ impl Log {
         let mut log =
             Log { disk, dir: dir.to_path_buf(), key, tree: Tree::new(), signed: None, heads: Vec::new(), segments: 0 };
         if !log.disk.exists(&path) {
+            log.remove_unsigned(0)?;
             return Ok(log);
         }
         let note = read_file(&*log.disk, &path)?;
@@ -166,6 +167,7 @@ impl Log {
             return Err(Error::corrupt(&path, 0, "the tiles do not give the root that was signed last"));
         }
         log.signed = Some(signed.size);
+        log.remove_unsigned(signed.size)?;
         // Entries from the front: a log of a year has some millions, and is read once.
         for entry in read_entries(&*log.disk, dir, 0, signed.size)? {
             match Entry::parse(&entry) {
@@ -179,6 +181,24 @@ impl Log {
             replace_file(&*log.disk, &published, &note)?;
         }
         Ok(log)
+    }
+
+    /// Removes the tiles that were stored for a size that was never signed: a kill came between. What is appended now may
+    /// differ from what they hold, and no checkpoint ever promised them.
+    fn remove_unsigned(&self, signed: u64) -> Result<(), Error> {
+        let root = self.dir.join("log");
+        let mut directories = BTreeSet::new();
+        for path in files_below(&*self.disk, &root.join("tile")) {
+            let name = path.strip_prefix(&root).ok().and_then(Path::to_str).unwrap_or_default();
+            if TilePath::parse(name).is_some_and(|tile| !tile.belongs_to(signed)) {
+                self.disk.remove(&path).map_err(Error::disk("remove", &path))?;
+                directories.extend(path.parent().map(Path::to_path_buf));
+            }
+        }
+        for directory in directories {
+            self.disk.sync_dir(&directory).map_err(Error::disk("sync", &directory))?;
+        }
+        Ok(())
     }
 
     /// The last block of a source that an entry commits to.

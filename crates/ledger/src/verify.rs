@@ -9,7 +9,7 @@
 //! and a torn block at the end of a log whose writer was cut off is no difference but [`Report::torn`].
 
 use crate::Error;
-use crate::durable::{TEMPORARY, read_file};
+use crate::durable::{TEMPORARY, files_below, read_file};
 use crate::log::{BlocksEntry, Entry, checkpoint_path, last_signed_path, read_entries, segment_text};
 use crate::manifest::Manifest;
 use crate::recover::{TornTail, sealed_head};
@@ -194,10 +194,10 @@ impl Verifier<'_> {
     /// Partial tiles of smaller sizes, and tiles that a crash left unsigned: those of smaller sizes must be the
     /// beginning of what is there now.
     fn older_tiles(&mut self, dir: &Path, expected: &BTreeMap<(Option<u8>, u64), Vec<u8>>) -> Verified<()> {
-        for path in self.files_below(dir)? {
+        for path in files_below(self.disk, dir) {
             let log = self.dir.join("log");
             let name = path.strip_prefix(&log).ok().and_then(Path::to_str).unwrap_or_default().to_owned();
-            let Some(tile) = parse_tile_name(&name) else { continue };
+            let Some(tile) = TilePath::parse(&name) else { continue };
             let found = read_file(self.disk, &path).map_err(|err| from_error(&path, &err))?;
             let now = expected.get(&(tile.level, tile.number)).map_or(&[][..], Vec::as_slice);
             let shared = now.len().min(found.len());
@@ -291,7 +291,7 @@ impl Verifier<'_> {
 
     /// A file that is none of the ledger's.
     fn strangers(&self, dir: &Path) -> Verified<()> {
-        for path in self.files_below(dir)? {
+        for path in files_below(self.disk, dir) {
             let is_lock = path.parent() == Some(self.dir)
                 && path.file_name().is_some_and(|name| name == "LOCK" || name == "LOCK-queries");
             let is_leftover =
@@ -310,35 +310,6 @@ impl Verifier<'_> {
         let name = path.file_name().and_then(|name| name.to_str());
         path.starts_with(self.dir.join("segments")) && name.is_some_and(|name| name.starts_with(&next))
     }
-
-    fn files_below(&self, dir: &Path) -> Verified<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        let mut waiting = vec![dir.to_path_buf()];
-        while let Some(path) = waiting.pop() {
-            // What can be listed is a directory.
-            match self.disk.read_dir(&path) {
-                Ok(entries) => waiting.extend(entries),
-                Err(_) if self.disk.exists(&path) => files.push(path),
-                Err(_) => {}
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-}
-
-/// The tile that a path below `log` names.
-fn parse_tile_name(name: &str) -> Option<TilePath> {
-    let rest = name.strip_prefix("tile/")?;
-    let (level, rest) = rest.split_once('/')?;
-    let level = if level == "entries" { None } else { Some(level.parse().ok()?) };
-    let (number, width) = match rest.split_once(".p/") {
-        Some((number, width)) => (number, width.parse().ok()?),
-        None => (rest, sekisho_tlog::TILE_WIDTH),
-    };
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    let tile = TilePath { level, number: digits.parse().ok()?, width };
-    (tile.to_string() == name).then_some(tile)
 }
 
 fn first_difference(expected: &[u8], found: &[u8]) -> Option<u64> {

@@ -35,6 +35,26 @@ impl TilePath {
         tiles
     }
 
+    /// The tile that a name such as `tile/0/000.p/3` means; `None` when it is no tile's name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<TilePath> {
+        let (level, rest) = name.strip_prefix("tile/")?.split_once('/')?;
+        let level = if level == "entries" { None } else { Some(level.parse().ok()?) };
+        let (number, width) = match rest.split_once(".p/") {
+            Some((number, width)) => (number, width.parse().ok()?),
+            None => (rest, TILE_WIDTH),
+        };
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        let tile = TilePath { level, number: digits.parse().ok()?, width };
+        (tile.to_string() == name).then_some(tile)
+    }
+
+    /// Whether a log of `size` leaves has, or had when it was smaller, this tile.
+    #[must_use]
+    pub fn belongs_to(self, size: u64) -> bool {
+        TilePath::in_log(self.level, self.number, size).is_some_and(|now| self.width <= now.width)
+    }
+
     /// Whether all 256 places are taken.
     #[must_use]
     pub fn is_full(self) -> bool {

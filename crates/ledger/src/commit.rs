@@ -71,7 +71,10 @@ impl Committer {
             if self.closing && self.is_done() {
                 return self.finish();
             }
-            let poll = if self.block.is_some() { POLL_BUSY } else { POLL_IDLE };
+            let poll = match &self.block {
+                Some(_) => POLL_BUSY,
+                None => self.shared.rest(self.now()).map_or(POLL_IDLE, |rest| rest.min(POLL_IDLE)),
+            };
             match self.events.recv_timeout(poll) {
                 Ok(Event::Abandon) | Err(RecvTimeoutError::Disconnected) => return self.abandon(),
                 Ok(event) => self.on(event),
@@ -112,7 +115,7 @@ impl Committer {
     }
 
     fn next_block(&self, now: Duration) -> Option<Pending> {
-        let batch = self.shared.take_batch()?;
+        let batch = self.shared.take_batch(now)?;
         let header = Header {
             source: self.shared.options.source,
             records: batch.records,

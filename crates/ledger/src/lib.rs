@@ -164,7 +164,7 @@ impl Ledger {
         let started = Started { at, sequence_first, version: env!("CARGO_PKG_VERSION").to_owned() };
         let refused = |err| Error::NotDurable { what: "the writer's start", err };
         let position = self.append(Record::Started(started)).map_err(refused)?;
-        shared.wait_durable(position).map_err(refused)
+        self.wait_durable(position).map_err(refused)
     }
 
     /// The source that this writer records.
@@ -196,6 +196,7 @@ impl Ledger {
         if self.is_durable(position) {
             return Ok(());
         }
+        self.hasten(position);
         let mut progress = self.inner.shared.subscribe();
         let outcome = progress.wait_for(|progress| progress.outcome(position).is_some()).await;
         outcome.map_err(|_| NotDurable::Closed)?.outcome(position).unwrap_or(Err(NotDurable::Closed))
@@ -203,7 +204,16 @@ impl Ledger {
 
     /// As [`Ledger::durable`], on this thread.
     pub fn wait_durable(&self, position: Position) -> Result<(), NotDurable> {
+        self.hasten(position);
         self.inner.shared.wait_durable(position)
+    }
+
+    /// What is waited for does not rest.
+    fn hasten(&self, position: Position) {
+        if self.inner.shared.want(position) {
+            // As in `append`.
+            let _ = self.inner.events.send(Event::Wake);
+        }
     }
 
     /// Whether `position` is durable already.

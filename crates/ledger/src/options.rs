@@ -35,6 +35,8 @@ pub struct Options {
     /// A write and its sync must end within this; then the emergency log takes over. A waiter of
     /// [`crate::Ledger::durable`] therefore waits three times this at most.
     pub sync_deadline: Duration,
+    /// How long records that nobody waits for may rest in memory, so that one sync serves many of them.
+    pub linger: Duration,
     /// How long a failed log rests before it is tried again.
     pub retry_interval: Duration,
     /// Bytes that a WAL file is preallocated with.
@@ -72,6 +74,7 @@ impl Options {
             signing_key,
             emergency_dir: None,
             sync_deadline: Duration::from_secs(1),
+            linger: Duration::from_millis(20),
             retry_interval: Duration::from_secs(1),
             wal_file_bytes: 32 * 1024 * 1024,
             seal_after_records: 1_000_000,

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// One record may have this many bytes; beyond, [`NotDurable::TooLong`].
@@ -24,6 +25,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) struct Queue {
     batches: VecDeque<Batch>,
+    /// When the oldest record came.
+    since: Duration,
     records: usize,
     bytes: usize,
     position_next: u64,
@@ -51,6 +54,8 @@ pub(crate) struct Shared {
     progress_changed: Condvar,
     progress_lock: Mutex<()>,
     durable: AtomicU64,
+    /// Positions below this are waited for, or were.
+    wanted: AtomicU64,
     health: AtomicU8,
     pub(crate) sequence_next: AtomicU64,
     /// The last durable block.
@@ -68,6 +73,7 @@ impl Shared {
             options,
             queue: Mutex::new(Queue {
                 batches: VecDeque::new(),
+                since: Duration::ZERO,
                 records: 0,
                 bytes: 0,
                 position_next,
@@ -78,6 +84,7 @@ impl Shared {
             progress_changed: Condvar::new(),
             progress_lock: Mutex::new(()),
             durable: AtomicU64::new(position_next),
+            wanted: AtomicU64::new(position_next),
             health: AtomicU8::new(0),
             sequence_next: AtomicU64::new(sequence_first),
             head: Mutex::new(head),
@@ -111,24 +118,59 @@ impl Shared {
             return Err(reason);
         }
         let was_empty = queue.records == 0;
-        Ok((queue.push(&bytes, self.options.payload_bytes_max()), was_empty))
+        Ok((self.push(&mut queue, &bytes), was_empty))
     }
 
-    /// Queues a heartbeat, whatever the state of the queue: it is small, and one a minute.
+    /// Queues a heartbeat, whatever the state of the queue: it is small, and one a minute. It does not rest.
     pub(crate) fn append_heartbeat(&self) {
         let mut queue = self.queue();
         let at = self.options.clock.now();
         let heartbeat = queue.counts.take(at, self.sequence_next.load(Ordering::SeqCst));
         let bytes = postcard::to_stdvec(&Record::Heartbeat(heartbeat)).expect("a heartbeat can always be encoded");
-        queue.push(&bytes, self.options.payload_bytes_max());
+        let position = self.push(&mut queue, &bytes);
+        self.want(position);
     }
 
-    pub(crate) fn take_batch(&self) -> Option<Batch> {
+    fn push(&self, queue: &mut Queue, record: &[u8]) -> Position {
+        if queue.records == 0 {
+            queue.since = self.options.clock.elapsed();
+        }
+        queue.push(record, self.options.payload_bytes_max())
+    }
+
+    /// Somebody waits for a record: it is to be written without rest. Whether the committer must be woken: whoever
+    /// waits beside another who is not served yet need not.
+    pub(crate) fn want(&self, position: Position) -> bool {
+        let wanted_before = self.wanted.fetch_max(position.0 + 1, Ordering::SeqCst);
+        wanted_before <= self.durable.load(Ordering::SeqCst)
+    }
+
+    /// The oldest records that wait, when they are due: wanted, a whole block, or rested long enough.
+    pub(crate) fn take_batch(&self, now: Duration) -> Option<Batch> {
         let mut queue = self.queue();
+        if self.rest_of(&queue, now)? > Duration::ZERO {
+            return None;
+        }
         let batch = queue.batches.pop_front()?;
         queue.records -= batch.records as usize;
         queue.bytes -= batch.payload.len();
         Some(batch)
+    }
+
+    /// How long the records that wait may still rest; `None` when there are none.
+    pub(crate) fn rest(&self, now: Duration) -> Option<Duration> {
+        self.rest_of(&self.queue(), now)
+    }
+
+    fn rest_of(&self, queue: &Queue, now: Duration) -> Option<Duration> {
+        let position_first = queue.position_next - queue.records as u64;
+        if queue.records == 0 {
+            return None;
+        }
+        if queue.closed || queue.batches.len() > 1 || self.wanted.load(Ordering::SeqCst) > position_first {
+            return Some(Duration::ZERO);
+        }
+        Some((queue.since + self.options.linger).saturating_sub(now))
     }
 
     /// No record is taken from now on.

@@ -18,6 +18,8 @@ pub(crate) fn options(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
     Options {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
+        // The clock stands still in most tests, and a record would rest for ever.
+        linger: std::time::Duration::ZERO,
         wal_file_bytes: 16 * 1024,
         seal_on_close: SealOnClose::No,
         ..Options::new(DIR, SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))

@@ -2,11 +2,12 @@
 
 use crate::rig::*;
 use proptest::prelude::*;
-use sekisho_ledger::{Error, Filter, Ledger, NotDurable, Reader, append_query, block, manifest};
+use sekisho_ledger::{Error, Filter, Ledger, NotDurable, Options, Reader, append_query, block, manifest};
 use sekisho_model::*;
-use sekisho_testkit::SimDisk;
+use sekisho_testkit::{Fault, OperationKind, SimDisk};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -30,6 +31,41 @@ fn durable_can_be_awaited_on_a_runtime_of_one_thread() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
     let position = append_response(&ledger);
     runtime.block_on(ledger.durable(position)).expect("becomes durable");
+}
+
+#[test]
+fn records_that_nobody_waits_for_rest_and_share_a_block() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let linger = Duration::from_millis(20);
+    let (ledger, _) = Ledger::open(Options { linger, ..options(&disk, &clock) }).expect("opens");
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&syncs);
+    disk.set_fault(move |operation| {
+        let is_sync = operation.kind == OperationKind::Sync && operation.path.starts_with("/ledger/wal");
+        count.fetch_add(usize::from(is_sync), Ordering::SeqCst);
+        Fault::None
+    });
+    let last = (0..50).map(|_| append_response(&ledger)).last().expect("fifty");
+    clock.advance(linger);
+    wait_until("the rested records", || ledger.is_durable(last));
+    // One for all, or two when the committer met the clock between two of them.
+    // A new file may have been filled beside.
+    let syncs = syncs.load(Ordering::SeqCst);
+    assert!(syncs <= 3, "{syncs} syncs for 150 records");
+}
+
+#[test]
+fn a_record_that_is_waited_for_does_not_rest_and_takes_the_resting_ones_along() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let linger = Duration::from_secs(3600);
+    let (ledger, _) = Ledger::open(Options { linger, ..options(&disk, &clock) }).expect("opens");
+    let resting = append_response(&ledger);
+    let waited_for = append_response(&ledger);
+    ledger.wait_durable(waited_for).expect("becomes durable though the clock stands still");
+    assert!(ledger.is_durable(resting));
+    let unwritten = append_response(&ledger);
+    ledger.close().expect("closing writes what rests");
+    assert!(ledger.is_durable(unwritten));
 }
 
 #[test]

@@ -157,11 +157,14 @@ const PROXY: &str = "location / { proxy_pass http://backend; proxy_http_version 
 
 fn start_nginx(folder: &Path, name: &str, address: SocketAddr, location: &str) -> Result<Running> {
     let config = folder.join(format!("{name}.conf"));
+    // Workers that run as another account could not read pages below a private home folder.
+    let user = output_of(Command::new("id").arg("-un"))?;
     let text = format!(
-        "worker_processes 1;\ndaemon off;\npid {name}.pid;\nerror_log {name}.log warn;\n\
+        "user {};\nworker_processes 1;\ndaemon off;\npid {name}.pid;\nerror_log {name}.log warn;\n\
          events {{ worker_connections 32768; }}\nhttp {{\naccess_log off;\ngzip off;\nkeepalive_requests 1000000000;\n\
          keepalive_timeout 300;\nclient_body_temp_path tmp;\nproxy_temp_path tmp;\nfastcgi_temp_path tmp;\n\
-         uwsgi_temp_path tmp;\nscgi_temp_path tmp;\nserver {{ listen {address} backlog=4096; {location} }}\n}}\n"
+         uwsgi_temp_path tmp;\nscgi_temp_path tmp;\nserver {{ listen {address} backlog=4096; {location} }}\n}}\n",
+        user.trim()
     );
     fs::write(&config, text)?;
     let log = folder.join(format!("{name}.start.log"));

@@ -5,7 +5,7 @@
 
 use crate::register::{Kind, Register, name_parts};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 /// Characters around a strong value in which a name counts.
@@ -109,23 +109,14 @@ impl Judge {
         anchors
     }
 
-    /// What a register's persons were seen with.
+    /// What each of a register's persons was seen with: `{"name", "persons": {key: [field, …]}}`.
     pub(crate) fn verdict(&self, at: usize, register: &Register) -> Value {
-        let mut combinations: BTreeMap<Vec<usize>, u64> = BTreeMap::new();
-        for ((_, _), columns) in self.seen.iter().filter(|((register, _), _)| *register == at) {
-            let mut columns: Vec<usize> = columns.iter().copied().collect();
-            columns.sort_unstable();
-            *combinations.entry(columns).or_default() += 1;
+        let mut persons: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for ((_, row), columns) in self.seen.iter().filter(|((register, _), _)| *register == at) {
+            let fields = columns.iter().map(|column| register.columns[*column].head.as_str());
+            persons.entry(register.key(*row)).or_default().extend(fields);
         }
-        let persons: u64 = combinations.values().sum();
-        let combinations: Vec<Value> = combinations
-            .into_iter()
-            .map(|(columns, persons)| {
-                let fields: Vec<&str> = columns.iter().map(|at| register.columns[*at].head.as_str()).collect();
-                json!({ "fields": fields, "persons": persons })
-            })
-            .collect();
-        json!({ "name": register.name, "persons": persons, "combinations": combinations })
+        json!({ "name": register.name, "persons": persons })
     }
 }
 
@@ -238,30 +229,30 @@ mod tests {
         let registers = [Register::parse("holders", csv).unwrap()];
         let mut judge = Judge::new(&registers);
         judge.exchange(&characters(request), &characters(response));
-        judge.verdict(0, &registers[0])["combinations"].clone()
+        judge.verdict(0, &registers[0])["persons"].clone()
     }
 
     #[test]
     fn a_row_of_a_table_is_one_person_with_all_its_fields() {
         let row = "<tr><td>山田 太郎</td><td>taro&#64;example.jp</td><td>090-0000-0001</td></tr>";
-        assert_eq!(check("", row), json!([{ "fields": ["name", "email", "phone"], "persons": 1 }]));
+        assert_eq!(check("", row), json!({ "HK00000001": ["email", "name", "phone"] }));
     }
 
     #[test]
     fn a_name_counts_only_near_its_own_person() {
-        assert_eq!(check("", "山田 太郎 hanako@example.jp"), json!([{ "fields": ["email"], "persons": 1 }]));
+        assert_eq!(check("", "山田 太郎 hanako@example.jp"), json!({ "HK00000002": ["email"] }));
         let two = "taro@example.jp hanako@example.jp 山田 太郎";
-        assert_eq!(check("", two), json!([{ "fields": ["email"], "persons": 2 }]));
+        assert_eq!(check("", two), json!({ "HK00000001": ["email"], "HK00000002": ["email"] }));
     }
 
     #[test]
     fn an_echo_does_not_count_and_still_anchors() {
         let answer = "taro@example.jp は 山田 太郎 様";
-        assert_eq!(check("/search?q=taro@example.jp", answer), json!([{ "fields": ["name"], "persons": 1 }]));
+        assert_eq!(check("/search?q=taro@example.jp", answer), json!({ "HK00000001": ["name"] }));
     }
 
     #[test]
     fn part_of_a_longer_value_is_another_value() {
-        assert_eq!(check("", "xtaro@example.jp HK000000012 0900-0000-0001"), json!([]));
+        assert_eq!(check("", "xtaro@example.jp HK000000012 0900-0000-0001"), json!({}));
     }
 }

@@ -20,7 +20,7 @@ pub const USAGE: &str = "usage: CAPTURE_DIR NAME=FILE.csv [NAME=FILE.csv …]
 CAPTURE_DIR holds pairs `<n>.request` and `<n>.response`: raw bytes as sent and received on one connection each.";
 
 /// Reads the capture and the registers, and returns one JSON object:
-/// `{"exchanges": n, "registers": [{"name", "persons", "combinations": [{"fields": […], "persons"}]}]}`.
+/// `{"exchanges": n, "registers": [{"name", "persons": {"the firm's number": ["field", …]}}]}`.
 ///
 /// # Errors
 /// A sentence that says what could not be read.

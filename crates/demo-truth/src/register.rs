@@ -38,8 +38,17 @@ impl Register {
         let rows: Vec<Vec<String>> = lines.map(|line| line.split(',').map(str::to_owned).collect()).collect();
         match rows.iter().position(|row| row.len() != columns.len()) {
             Some(at) => Err(format!("line {} of the register `{name}` has another number of cells", at + 2)),
+            None if columns.iter().all(|column| column.kind != Kind::Id) => {
+                Err(format!("the register `{name}` has no column with the persons' numbers"))
+            }
             None => Ok(Register { name: name.to_owned(), columns, rows }),
         }
+    }
+
+    /// The firm's own number of the person in a row.
+    pub(crate) fn key(&self, row: usize) -> &str {
+        let column = self.columns.iter().position(|column| column.kind == Kind::Id);
+        column.map_or("", |column| &self.rows[row][column])
     }
 }
 

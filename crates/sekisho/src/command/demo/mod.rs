@@ -10,7 +10,7 @@ mod stage;
 
 use super::Done;
 use anyhow::{Context, Result, bail};
-use referee::{Difference, Persons};
+use referee::Difference;
 use scenario::Scenario;
 use sekisho_demo::client::Client;
 use sekisho_demo::traffic;
@@ -18,7 +18,7 @@ use sekisho_gateway::inspect::{LiveEvent, LiveEvents};
 use sekisho_ledger::{Filter, Reader};
 use sekisho_model::{Clock, SystemClock};
 use sekisho_scope::text::count;
-use sekisho_scope::{Answer, Question, table};
+use sekisho_scope::{Answer, Combination, Question, RegisterAnswer, table};
 use serde::Serialize;
 use stage::Stage;
 use std::collections::HashSet;
@@ -69,7 +69,7 @@ impl RefereeArguments {
 struct Outcome {
     scenario: String,
     seed: u64,
-    /// Whether the scope and the referee agree on every register and combination of fields.
+    /// Whether the scope and the referee agree on every person and every field.
     truth_match: bool,
     differences: Vec<Difference>,
     /// From the thief's first request to the first exposure told, in milliseconds.
@@ -105,8 +105,12 @@ impl Arguments {
         told.stage(&stage);
         let detected = runtime.block_on(play(&scenario, &stage, events, &told))?;
         let (answer, took) = ask(&stage, &scenario)?;
-        let referee = referee::judge(&stage.capture, &stage.registers())?;
-        let outcome = outcome(&self.scenario, seed, &answer, &referee, detected, took);
+        let referee = referee::judge(&stage.capture, &stage.registers)?;
+        let scope = referee::persons(&answer, &stage.index()?, &stage.registers)?;
+        let differences = referee::differences(&scope, &referee);
+        let has_loot = scope.values().any(|rows| !rows.is_empty());
+        let truth = Truth { is_met: differences.is_empty() && has_loot, differences };
+        let outcome = outcome(&self.scenario, seed, &answer, truth, (detected, took));
         if self.json {
             println!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
         }
@@ -208,36 +212,45 @@ fn ask(stage: &Stage, scenario: &Scenario) -> Result<(Answer, Duration)> {
     Ok((answer, begun.elapsed()))
 }
 
+/// What the referee says of the scope.
+struct Truth {
+    is_met: bool,
+    differences: Vec<Difference>,
+}
+
 fn outcome(
     scenario: &str,
     seed: u64,
     answer: &Answer,
-    referee: &Persons,
-    detected: Duration,
-    took: Duration,
+    truth: Truth,
+    (detected, took): (Duration, Duration),
 ) -> Outcome {
-    let scope = referee::persons(answer);
-    let differences = referee::differences(&scope, referee);
-    let combinations = |found: &std::collections::BTreeMap<std::collections::BTreeSet<String>, u64>| {
-        let one = |(fields, persons): (&std::collections::BTreeSet<String>, &u64)| CombinationOutcome {
-            fields: fields.iter().cloned().collect(),
-            persons: *persons,
-        };
-        found.iter().map(one).collect()
+    let combination =
+        |one: &Combination| CombinationOutcome { fields: sorted(one.fields.clone()), persons: one.persons };
+    let register = |one: &RegisterAnswer| RegisterOutcome {
+        register: one.name.clone(),
+        combinations: {
+            let mut all: Vec<_> = one.combinations.iter().map(combination).collect();
+            all.sort_by(|one, other| one.fields.cmp(&other.fields));
+            all
+        },
     };
-    let persons = scope
-        .iter()
-        .map(|(register, found)| RegisterOutcome { register: register.clone(), combinations: combinations(found) })
-        .collect();
+    let mut persons: Vec<_> = answer.registers.iter().map(register).collect();
+    persons.sort_by(|one, other| one.register.cmp(&other.register));
     Outcome {
         scenario: scenario.to_owned(),
         seed,
-        truth_match: differences.is_empty() && scope.values().any(|found| !found.is_empty()),
-        differences,
+        truth_match: truth.is_met,
+        differences: truth.differences,
         detected_ms: detected.as_millis(),
         scope_ms: took.as_millis(),
         persons,
     }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
 }
 
 /// What a person reads; nothing with `--json`.
@@ -295,9 +308,9 @@ impl Told {
         self.say(format_args!("Detected {detected} ms after the thief's first request; the question took {took} ms."));
         match outcome.truth_match {
             true => self.say(format_args!(
-                "The referee, reading the thief's raw bytes with code of its own, counts the same persons and fields."
+                "The referee, reading the thief's raw bytes with code of its own, finds the same persons with the same fields."
             )),
-            false => self.say(format_args!("THE REFEREE COUNTS OTHERWISE: {:#?}", outcome.differences)),
+            false => self.say(format_args!("THE REFEREE SAYS OTHERWISE: {:#?}", outcome.differences)),
         }
     }
 

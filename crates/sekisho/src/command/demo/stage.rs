@@ -6,7 +6,7 @@ use crate::running::Running;
 use crate::{files, keys, register_index};
 use anyhow::{Context, Result, bail};
 use sekisho_demo::site::{Site, SiteOptions};
-use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
+use sekisho_edm::{ColumnConfig, Encoding, Index, RegisterConfig};
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::{LiveEvents, live_events};
 use sekisho_ledger::{Filter, Reader, RealDisk};
@@ -32,6 +32,8 @@ pub(super) struct Stage {
     running: Option<Running>,
     gateway_address: SocketAddr,
     persons: Vec<(String, u64)>,
+    /// The firm's files, as the referee gets them.
+    pub(super) registers: [Register; 2],
 }
 
 impl Stage {
@@ -62,8 +64,18 @@ impl Stage {
         let gateway_address = running.gateway.addresses().first().copied().context("the gateway has no address")?;
         let site_address = site.address();
         let (site, running) = (Some(site), Some(running));
-        let stage =
-            Stage { directory, capture, ledger, accounts, site, site_address, running, gateway_address, persons };
+        let stage = Stage {
+            directory,
+            capture,
+            ledger,
+            accounts,
+            site,
+            site_address,
+            running,
+            gateway_address,
+            persons,
+            registers,
+        };
         Ok((stage, events))
     }
 
@@ -80,11 +92,11 @@ impl Stage {
         self.persons.iter().map(|(name, persons)| (name.as_str(), *persons))
     }
 
-    /// The firm's files, as the referee gets them.
-    pub(super) fn registers(&self) -> Vec<(&'static str, PathBuf)> {
-        ["account_holders", "seminar_applicants"]
-            .map(|name| (name, self.directory.join(format!("{name}.csv"))))
-            .to_vec()
+    /// The registers' index, as a question reads it.
+    pub(super) fn index(&self) -> Result<Index> {
+        let keys = keys::load_or_create(&self.directory.join("keys"))?;
+        let index = register_index::read(&register_index::path(&self.ledger), &keys.hash)?;
+        index.context("the index of the sample registers is gone")
     }
 
     /// Waits until each captured exchange has its end in the ledger: the last `Closed` is written behind the response.

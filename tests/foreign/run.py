@@ -119,7 +119,8 @@ def decode_one(exchange):
 
 def compare(name: str, expected: dict[str, set], observed: product.Observed) -> list[bool]:
     """Subject by subject and field by field: in all, and for each client."""
-    results = [same(f"{name}, all", set().union(*expected.values()), observed.persons())]
+    everything, recorded = set().union(*expected.values()), observed.persons()
+    results = [same(f"{name}, all", everything, recorded), tells_alterations(name, everything, recorded)]
     for client, found in expected.items():
         results.append(same(f"{name}, {client}", found, observed.persons("--client", client)))
     checked = observed.verify()
@@ -128,14 +129,39 @@ def compare(name: str, expected: dict[str, set], observed: product.Observed) -> 
     return results + [checked.returncode == 0]
 
 
-def same(what: str, expected: set, persons: dict[str, set[str]]) -> bool:
+def tells_alterations(name: str, expected: set, persons: dict[str, set[str]]) -> bool:
+    """A comparison that cannot fail proves nothing: each small change of the scope must be told."""
+    some, other = sorted(persons)[:2]
+    column = sorted(persons[some])[0]
+    without = {key: columns for key, columns in persons.items() if key != some}
+    altered = {
+        "a person less": without,
+        "a person more": {**persons, "nobody": {column}},
+        "another person": {**without, "nobody": persons[some]},
+        "a field less": {**persons, some: persons[some] - {column}},
+        "a field more": {**persons, other: persons[other] | {"nothing"}},
+    }
+    untold = [what for what, scope in altered.items() if not differences(expected, scope)]
+    if untold:
+        print(f"{name}: the comparison does not see: {', '.join(untold)}")
+    return not untold
+
+
+def differences(expected: set, persons: dict[str, set[str]]) -> list[tuple[str, set]]:
+    """What was received and is not in the ledger, and the other way about, where there is any."""
     recorded = {(key, column) for key, columns in persons.items() for column in columns}
-    for title, difference in (("received, not in the ledger", expected - recorded), ("in the ledger, not received", recorded - expected)):
+    both = [("received, not in the ledger", expected - recorded), ("in the ledger, not received", recorded - expected)]
+    return [(title, difference) for title, difference in both if difference]
+
+
+def same(what: str, expected: set, persons: dict[str, set[str]]) -> bool:
+    told = differences(expected, persons)
+    for title, difference in told:
         for key, column in sorted(difference)[:10]:
             print(f"{what}: {title}: {key} {column}")
         if len(difference) > 10:
             print(f"{what}: {title}: {len(difference) - 10} more")
-    return expected == recorded
+    return not told
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 //! What the gateway is told: typed and complete. The executable makes it from the operator's file, after
 //! every check; nothing in here can be wrong by itself, save what only the machine can say (an address in use).
 
+use crate::inspect::{OnForeign, Shows};
 use ipnet::IpNet;
+use sekisho_model::FieldKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The whole gateway.
@@ -21,6 +24,10 @@ pub struct Config {
     pub trusted_peers: Vec<IpNet>,
     /// Where a request's session is read from.
     pub session: SessionSource,
+    /// Where customers log in.
+    pub logins: Vec<Arc<Login>>,
+    /// Paths of requests that log out, whole.
+    pub logout_paths: Vec<String>,
     /// Deadlines.
     pub deadlines: Deadlines,
     /// Limits.
@@ -83,6 +90,27 @@ pub struct Route {
     pub compress: bool,
     /// Whether `101 Switching Protocols` to WebSocket is passed through (recorded as not inspected).
     pub websocket: bool,
+    /// Whose data responses may hold.
+    pub shows: Shows,
+    /// What is done with somebody else's data.
+    pub foreign: OnForeign,
+}
+
+/// A log-in: binds the session that it gives out to the persons whom its field names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Lower-case host without port; `None` is any.
+    pub host: Option<String>,
+    /// The path of the request with the credentials, whole.
+    pub path: String,
+    /// The field of the form or JSON object that names the person.
+    pub field: String,
+    /// What that field holds.
+    pub kind: FieldKind,
+    /// Statuses of a response that says yes.
+    pub success_statuses: Vec<u16>,
+    /// The path, or a prefix of it on a segment boundary, to which such a response redirects.
+    pub success_location: Option<String>,
 }
 
 /// Where a session is read from: the first cookie of these names, then a bearer token.

@@ -9,6 +9,7 @@
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
 
+mod binding;
 mod blind;
 mod body;
 mod decode;
@@ -19,6 +20,7 @@ mod journal;
 mod known;
 mod media;
 mod metrics;
+mod policy;
 mod recorder;
 mod request;
 mod response;
@@ -28,12 +30,14 @@ mod tests;
 pub use body::InspectedBody;
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
+pub use policy::{OnForeign, Shows};
 
-use crate::config::{Deadlines, Limits};
+use crate::config::{Deadlines, Limits, Login};
 use arc_swap::ArcSwap;
+use binding::Bindings;
 use blind::BlindWatch;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use journal::Journal;
 use known::Known;
@@ -78,6 +82,10 @@ pub struct Exchange {
     pub policy: RoutePolicy,
     /// The session, when the request carried one.
     pub session: Option<SessionKey>,
+    /// The log-in that this request may be.
+    pub login: Option<Arc<Login>>,
+    /// Whether this request logs out.
+    pub is_logout: bool,
 }
 
 /// How a route is inspected.
@@ -89,6 +97,10 @@ pub struct RoutePolicy {
     pub continuity: bool,
     /// Compression to the client, where no subject is on the route (BREACH).
     pub compress: bool,
+    /// Whose data the route may show.
+    pub shows: Shows,
+    /// What is done with somebody else's data.
+    pub foreign: OnForeign,
 }
 
 /// Inspects the responses of one gateway. Shared by all its workers.
@@ -106,6 +118,7 @@ struct Shared {
     held: HeldBytes,
     known: Known,
     blind: Mutex<BlindWatch>,
+    bindings: Bindings,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
 }
@@ -129,6 +142,10 @@ pub struct Inspection {
     policy: RoutePolicy,
     index: Arc<Index>,
     values: RequestValues,
+    login: Option<Arc<Login>>,
+    is_logout: bool,
+    /// The session that the response gives the client.
+    issued: Option<SessionKey>,
 }
 
 /// The request was refused before the upstream was contacted (GW-1).
@@ -147,6 +164,9 @@ pub enum BodyError {
     /// The content encoding is broken.
     #[error("the body's content encoding is broken")]
     Decode(#[source] std::io::Error),
+    /// The route's policy forbids what comes next.
+    #[error("the rest is withheld: it holds data that this session may not see")]
+    Withheld,
 }
 
 impl Inspector {
@@ -175,6 +195,7 @@ impl Inspector {
             held: HeldBytes::new(limits.held_bytes_max),
             known: Known::default(),
             blind: Mutex::default(),
+            bindings: Bindings::default(),
             counters: Arc::default(),
             events,
         };
@@ -205,7 +226,7 @@ impl Inspector {
     /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
     /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
     pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
-        let Exchange { client, route, policy, session } = exchange;
+        let Exchange { client, route, policy, session, login, is_logout } = exchange;
         let transaction = Transaction {
             at: self.shared.clock.now(),
             client,
@@ -222,19 +243,49 @@ impl Inspector {
             return Err(Refused);
         }
         let index = self.shared.index.load_full();
-        let values = match policy.inspect {
+        let values = match policy.inspect || login.is_some() {
             true => RequestValues::of(&index, head),
             false => RequestValues::default(),
         };
-        Ok(Inspection { journal, method: head.method.clone(), policy, index, values })
+        Ok(Inspection { journal, method: head.method.clone(), policy, index, values, login, is_logout, issued: None })
     }
 }
 
 impl Inspection {
     /// Notes a part of the request's body on its way to the upstream.
     pub fn request_body(&mut self, chunk: &[u8]) {
-        if self.policy.inspect {
+        if self.policy.inspect || self.login.is_some() {
             self.values.body(chunk);
+        }
+    }
+
+    /// The response gives the client this session.
+    pub fn issued(&mut self, session: SessionKey) {
+        self.issued = Some(session);
+    }
+
+    /// What the exchange says of whose session it is, before its response is looked at: the page after a log-in may
+    /// show the person's own data.
+    fn follow_session(&self, status: StatusCode, headers: &HeaderMap) {
+        let bindings = &self.journal.shared.bindings;
+        let (now, before) = (self.journal.shared.clock.now(), self.journal.transaction.session);
+        let session = self.issued.or(before);
+        let login = self.login.as_ref().filter(|login| binding::has_succeeded(login, status, headers));
+        match (login, session) {
+            (Some(login), Some(session)) => {
+                let value = self.values.field(&login.field).unwrap_or_default();
+                bindings.bind(session, self.index.subjects_with(login.kind, &value), now);
+                // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
+                if let Some(before) = before.filter(|before| *before != session) {
+                    bindings.unbind(before, now);
+                }
+            }
+            (None, Some(session)) if self.is_logout => {
+                bindings.unbind(session, now);
+                before.iter().for_each(|before| bindings.unbind(*before, now));
+            }
+            (None, Some(session)) => before.iter().for_each(|before| bindings.rotate(*before, session, now)),
+            (_, None) => {}
         }
     }
 
@@ -246,7 +297,9 @@ impl Inspection {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Inspection { journal, method, policy, index, values } = self;
+        self.follow_session(response.status(), response.headers());
+        let Inspection { mut journal, method, policy, index, values, .. } = self;
+        journal.belongs_to(self.issued);
         let (reflected, conditions) = values.finish(&index);
         journal.watch(&conditions);
         let bounds = journal.bounds();

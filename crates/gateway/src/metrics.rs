@@ -150,6 +150,12 @@ impl Live {
             ("ledger_waits_saved", "Parts whose findings were durable already", &counters.waits_saved),
             ("ledger_records_lost", "Records that could not be appended", &counters.records_lost),
             ("suspects", "Sessions that cannot be bounded by their responses", &counters.suspects),
+            ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
+            (
+                "responses_would_withhold",
+                "Responses that foreign = \"block\" would have ended",
+                &counters.would_withhold,
+            ),
         ];
         for (name, help, counter) in counted {
             count(encoder, name, help, counter.value())?;

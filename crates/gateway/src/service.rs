@@ -4,7 +4,7 @@
 
 use crate::account::Account;
 use crate::activity::Activity;
-use crate::config::{Limits, Route};
+use crate::config::{Config, Limits, Login, Route};
 use crate::dispatch::send;
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
@@ -66,7 +66,7 @@ impl Service {
         let route = choose_route(&current, host.as_ref(), head.uri.path())?;
         let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
         let origin = self.origin(&current, &host, &head);
-        let exchange = self.exchange(&current, route, &origin, &head, account);
+        let exchange = self.exchange(&current, route, (&origin, &host), &head, account);
         let inspection =
             self.worker.shared.inspector.begin(&head, exchange).map_err(|_refused| Refusal::LedgerUnavailable)?;
 
@@ -128,7 +128,7 @@ impl Service {
         &self,
         current: &Current,
         route: &Route,
-        origin: &Origin,
+        (origin, host): (&Origin, &Authority),
         head: &request::Parts,
         account: &mut Account,
     ) -> Exchange {
@@ -141,8 +141,16 @@ impl Service {
         Exchange {
             client,
             route: name,
-            policy: RoutePolicy { inspect: route.inspect, continuity: route.continuity, compress: route.compress },
+            policy: RoutePolicy {
+                inspect: route.inspect,
+                continuity: route.continuity,
+                compress: route.compress,
+                shows: route.shows,
+                foreign: route.foreign,
+            },
             session: token.map(|token| shared.parts.key.session(token)),
+            login: login(&current.serving.config, host, head),
+            is_logout: current.serving.config.logout_paths.iter().any(|path| path == head.uri.path()),
         }
     }
 
@@ -159,7 +167,10 @@ impl Service {
         pool: Rc<Pool>,
         upload: Rc<Upload>,
     ) -> Response<Inspected> {
-        let inspection = upload.finish_inspection();
+        let mut inspection = upload.finish_inspection();
+        if let Some(token) = session::issued(response.headers(), &current.serving.config.session) {
+            inspection.issued(self.worker.shared.parts.key.session(token));
+        }
         let idle_max = current.serving.deadlines().response_body_idle;
         let (mut head, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
@@ -168,6 +179,16 @@ impl Service {
         let response = Response::from_parts(head, body);
         inspection.response(response).await
     }
+}
+
+/// The log-in that a request may be.
+fn login(config: &Config, host: &Authority, head: &request::Parts) -> Option<Arc<Login>> {
+    let is_this = |login: &&Arc<Login>| {
+        login.path == head.uri.path()
+            && login.host.as_ref().is_none_or(|wanted| host.host().eq_ignore_ascii_case(wanted))
+    };
+    let has_body = head.method == Method::POST || head.method == Method::PUT;
+    config.logins.iter().filter(|_| has_body).find(is_this).cloned()
 }
 
 /// Notes that the upstream gave no response.

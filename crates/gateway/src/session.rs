@@ -3,7 +3,7 @@
 
 use crate::config::SessionSource;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 
 /// The session's token. Of several configured cookies the most wanted one counts; an empty value is no session.
 pub(crate) fn token<'h>(headers: &'h HeaderMap, source: &SessionSource) -> Option<&'h [u8]> {
@@ -39,6 +39,24 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
+/// The session's token that a response gives the client in `Set-Cookie`; an empty value ends a session.
+pub(crate) fn issued<'h>(headers: &'h HeaderMap, source: &SessionSource) -> Option<&'h [u8]> {
+    let mut found: Option<(usize, &[u8])> = None;
+    for line in headers.get_all(SET_COOKIE) {
+        let pair = line.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let Some(equals) = memchr::memchr(b'=', pair) else { continue };
+        let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+        let rank = source.cookies.iter().position(|wanted| wanted.as_bytes() == name);
+        if let Some(rank) = rank
+            && !value.is_empty()
+            && found.is_none_or(|(best, _)| rank <= best)
+        {
+            found = Some((rank, value));
+        }
+    }
+    found.map(|(_, value)| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +76,21 @@ mod tests {
         check(&[("cookie", "a=1"), ("cookie", "PHPSESSID=x=y")], Some("x=y"));
         check(&[("cookie", "sid=; PHPSESSID=p")], Some("p"));
         check(&[("cookie", "SID=abc; xsid=def; sid")], None);
+    }
+
+    #[test]
+    fn a_response_issues_a_session_by_its_cookie() {
+        let source = SessionSource { cookies: vec!["sid".to_owned(), "PHPSESSID".to_owned()], bearer: true };
+        let check = |lines: &[&'static str], expected: Option<&str>| {
+            let line = |line: &&'static str| (SET_COOKIE, http::HeaderValue::from_static(line));
+            let headers: HeaderMap = lines.iter().map(line).collect();
+            assert_eq!(issued(&headers, &source), expected.map(str::as_bytes), "{lines:?}");
+        };
+        check(&["a=1", "sid=abc; Path=/; HttpOnly"], Some("abc"));
+        check(&["PHPSESSID=p", "sid=s"], Some("s"));
+        check(&["sid=one", "sid=two"], Some("two"));
+        check(&["sid=; Max-Age=0"], None);
+        check(&["xsid=abc"], None);
     }
 
     #[test]

@@ -155,6 +155,7 @@ pub(crate) fn highest_sequence(record: &Record) -> Option<u64> {
     match record {
         Record::Opened(opened) => Some(opened.sequence),
         Record::Exposed(exposed) => Some(exposed.sequence),
+        Record::Withheld(withheld) => Some(withheld.sequence),
         Record::Closed(closed) => Some(closed.sequence),
         Record::Started(started) => Some(started.sequence_first),
         Record::Heartbeat(heartbeat) => Some(heartbeat.sequence_next),

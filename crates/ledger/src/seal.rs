@@ -151,6 +151,7 @@ fn time_of(record: &Record) -> Timestamp {
         Record::Heartbeat(heartbeat) => heartbeat.at,
         Record::Suspect(suspect) => suspect.at,
         Record::Query(query) => query.at,
+        Record::Withheld(withheld) => withheld.at,
     }
 }
 

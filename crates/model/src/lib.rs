@@ -13,6 +13,7 @@ pub use diagnostic::{Diagnostic, Severity, Span};
 pub use record::{
     ByteRange, Closed, Disposition, Exposed, Exposure, Generic, GenericKind, Heartbeat, Inspection, Opened, Query,
     Record, Registers, ResponseId, SessionKey, SourceId, Started, Suspect, SuspectReason, Transaction, Uninspectable,
+    Withheld, WithheldReason,
 };
 pub use subject::{Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
 pub use time::{Clock, SystemClock, Timestamp};

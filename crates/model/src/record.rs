@@ -259,6 +259,34 @@ pub struct Suspect {
     pub reason: SuspectReason,
 }
 
+/// Why a part of a response was not released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithheldReason {
+    /// The session belongs to somebody else.
+    ForeignSubject,
+    /// The session belongs to nobody yet, or there is none.
+    NoSubject,
+    /// Nobody's data may leave on this route.
+    PublicRoute,
+}
+
+/// A part of a response was not released: the route's policy forbids what it held. What it held did not leave, and is
+/// no exposure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The response.
+    pub sequence: u64,
+    /// When the finding was made.
+    pub at: Timestamp,
+    /// The request and response head.
+    pub transaction: Transaction,
+    /// The subjects that the policy forbids, each once.
+    pub exposures: Vec<Exposure>,
+    /// Why.
+    pub reason: WithheldReason,
+}
+
 /// A question asked of the ledger (LED-5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
@@ -291,4 +319,6 @@ pub enum Record {
     Suspect(Suspect),
     /// A question was asked.
     Query(Query),
+    /// A part of a response was not released.
+    Withheld(Withheld),
 }

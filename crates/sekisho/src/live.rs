@@ -85,6 +85,10 @@ impl Live {
                 self.line(&head, "33", &format!("{} requests like a blind injection", count(suspect.requests)));
             }
             LiveEvent::NotInspectable { .. } => self.not_inspectable += 1,
+            LiveEvent::Withheld { at, client, route, persons, .. } => {
+                let head = format!("{}  403  {}  {client}", self.time(*at), pad(route, 16));
+                self.line(&head, "33", &format!("withheld: data of {}", counted(*persons, "other person")));
+            }
             LiveEvent::Refused { at, route, status, .. } => {
                 self.line(&format!("{}  {status}  {}", self.time(*at), pad(route, 16)), "33", "refused");
             }

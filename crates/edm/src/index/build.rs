@@ -363,6 +363,11 @@ enum Form {
     Secret(std::ops::Range<usize>, secret::Shape),
 }
 
+/// A value as it is hashed; `None` when it is none of its kind.
+pub(super) fn normalised_bytes(kind: ValueKind, cell: &str) -> Option<Vec<u8>> {
+    normalised(kind, cell).map(|value| value.bytes)
+}
+
 fn normalised(kind: ValueKind, cell: &str) -> Option<Value> {
     let bytes = normal_bytes(cell);
     let plain = |bytes| Value { bytes, form: Form::Plain };

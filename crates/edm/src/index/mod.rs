@@ -16,7 +16,7 @@ pub(crate) use file::fuzz_index;
 use crate::key::{HashKey, ValueKind};
 use crate::names::Fingerprint;
 use crate::value::{account, secret};
-use sekisho_model::{FieldIndex, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
+use sekisho_model::{FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
 use std::sync::Arc;
 use table::HashTable;
 
@@ -113,6 +113,21 @@ impl Index {
         let at = self.descriptions.iter().position(|description| description.name == register)?;
         let hash = self.key.row_key(register, row_key.trim());
         self.registers.get(at)?.row_keys.find(hash).first().copied().map(SubjectId)
+    }
+
+    /// All subjects that have this value in a column of this kind, in any register: those whom a log-in by it names.
+    /// None where the kind identifies nobody by itself, as names do.
+    #[must_use]
+    pub fn subjects_with(&self, kind: FieldKind, value: &str) -> Vec<Subject> {
+        let mut subjects = Vec::new();
+        if let Some(kind) = ValueKind::of(kind)
+            && let Some(normalised) = build::normalised_bytes(kind, value)
+        {
+            self.owners(kind, self.key.value(kind, &normalised), |subject, _| subjects.push(subject));
+            subjects.sort_unstable();
+            subjects.dedup();
+        }
+        subjects
     }
 
     /// The key under which this index was built.

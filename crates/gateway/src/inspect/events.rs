@@ -1,7 +1,7 @@
 //! What an operator's terminal shows while it happens. No value in clear (PRV-1), and never a reason to wait:
 //! what does not fit in the channel is dropped and counted.
 
-use sekisho_model::{Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable};
+use sekisho_model::{Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable, WithheldReason};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +44,21 @@ pub enum LiveEvent {
         route: String,
         /// Why.
         reason: Uninspectable,
+    },
+    /// A part of a response was not released: the route's policy forbids what it held.
+    Withheld {
+        /// The response.
+        sequence: u64,
+        /// When.
+        at: Timestamp,
+        /// The client's address.
+        client: IpAddr,
+        /// The route's name.
+        route: String,
+        /// Subjects that the session may not see.
+        persons: u64,
+        /// Why.
+        reason: WithheldReason,
     },
     /// A request or its response was refused.
     Refused {

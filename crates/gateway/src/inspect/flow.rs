@@ -270,8 +270,11 @@ where
         }
     }
 
-    /// Records the part's findings.
+    /// Records the part's findings, where the route's policy lets them leave; else the body ends before the part.
     fn record(&mut self) -> Result<(), BodyError> {
+        if !self.journal.permits(&self.findings) {
+            return Err(self.fail(Disposition::Blocked, BodyError::Withheld));
+        }
         let recorded = self.journal.expose(&self.findings);
         self.findings.clear();
         match recorded {

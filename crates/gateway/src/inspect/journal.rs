@@ -3,14 +3,15 @@
 
 use super::events::LiveEvent;
 use super::known::{Fact, Item, Receiver};
+use super::policy::{self, Forbidden, OnForeign, Shows};
 use super::recorder::Wait;
 use super::{Bounds, RoutePolicy, Shared, blind};
 use http::StatusCode;
 use sekisho_edm::{Finding, Found};
 use sekisho_ledger::{NotDurable, Position};
 use sekisho_model::{
-    ByteRange, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, Transaction,
-    Uninspectable,
+    ByteRange, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, SessionKey,
+    Transaction, Uninspectable, Withheld,
 };
 use std::sync::{Arc, PoisonError};
 
@@ -26,6 +27,10 @@ pub(super) struct Journal {
     /// The status that `Opened` told, once it is in the ledger's queue.
     opened_with: Option<u16>,
     has_closed: bool,
+    /// The session that the response gives the client, where that is another one than the request's.
+    issued: Option<SessionKey>,
+    /// Whether a part would have been withheld.
+    would_withhold: bool,
 }
 
 /// Whether a part holds somebody's data: decides what happens when it cannot be recorded (GW-1).
@@ -57,7 +62,42 @@ impl Journal {
             body_bytes_released: 0,
             opened_with: None,
             has_closed: false,
+            issued: None,
+            would_withhold: false,
         }
+    }
+
+    /// The response gives the client another session.
+    pub(super) fn belongs_to(&mut self, issued: Option<SessionKey>) {
+        self.issued = issued;
+    }
+
+    /// The route's policy, before a part is recorded: whether it may leave. What may not is recorded as withheld.
+    pub(super) fn permits(&mut self, findings: &[Finding]) -> bool {
+        if self.policy.shows == Shows::Anyone {
+            return true;
+        }
+        let (exposures, _) = merge(findings);
+        let now = self.shared.clock.now();
+        let session = self.issued.or(self.transaction.session);
+        let own = || self.shared.bindings.subjects(session?, now);
+        let Some(forbidden) = policy::forbidden(self.policy.shows, own, &exposures) else { return true };
+        if self.policy.foreign == OnForeign::Record {
+            if !std::mem::replace(&mut self.would_withhold, true) {
+                self.shared.counters.would_withhold.add(1);
+            }
+            return true;
+        }
+        self.shared.counters.withheld.add(1);
+        let Forbidden { exposures, reason } = forbidden;
+        let persons = exposures.len() as u64;
+        let transaction = self.transaction.clone();
+        let (client, route) = (transaction.client, transaction.route.clone());
+        let sequence = self.sequence;
+        // Counted when it is lost; nothing of it leaves in any case.
+        let _position = self.append(Record::Withheld(Withheld { sequence, at: now, transaction, exposures, reason }));
+        self.shared.tell(|| LiveEvent::Withheld { sequence, at: now, client, route, persons, reason });
+        false
     }
 
     /// The response has no body of the upstream's.

@@ -30,6 +30,10 @@ pub struct InspectionCounters {
     pub records_lost: Counter,
     /// Suspect records.
     pub suspects: Counter,
+    /// Responses that ended because the route's policy forbids what came next.
+    pub withheld: Counter,
+    /// Responses that passed, and would have ended with `foreign = "block"`.
+    pub would_withhold: Counter,
 }
 
 /// Every reason, in the order of [`InspectionCounters::not_inspectable`].

@@ -1,5 +1,6 @@
 //! What a request contained: its values are not counted when the response echoes them, and are read for conditions.
 
+use super::binding::field_of;
 use super::blind::{Part, conditions_in};
 use bytes::BytesMut;
 use http::header::{CONTENT_TYPE, COOKIE, REFERER, USER_AGENT};
@@ -42,6 +43,11 @@ impl RequestValues {
     pub(super) fn body(&mut self, chunk: &[u8]) {
         let room = Reflected::BYTES_MAX - self.body.len().min(Reflected::BYTES_MAX);
         self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+
+    /// The field of this name in the body, a form or JSON.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        field_of(&self.body, self.is_json, name)
     }
 
     /// All values, and those that read like a query's condition.

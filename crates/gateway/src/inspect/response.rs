@@ -24,7 +24,17 @@ const HEAD_WAITS_BYTES_MAX: u64 = 64 * 1024;
 
 const UNRECORDED: &str = "503 The answer cannot be recorded now, and so is withheld. Please try again later.\n";
 const PARTIAL: &str = "502 The server sent a part of an answer that was not asked for.\n";
+const WITHHELD: &str = "403 この内容は表示できません。お困りのときは、お客様窓口へご連絡ください。\n\
+                        403 This answer is withheld: it holds data that this session may not see.\n";
 const BROKEN: &str = "502 The server's answer is broken.\n";
+
+/// Why a head does not leave.
+enum HeadError {
+    /// It cannot be recorded (GW-1).
+    NotDurable,
+    /// The route's policy forbids what it holds.
+    Withheld,
+}
 
 /// A response on its way.
 pub(super) struct Examiner {
@@ -78,8 +88,14 @@ impl Examiner {
             self.journal.not_inspectable(Uninspectable::Partial);
             return refuse(self.journal, Disposition::Refused, StatusCode::BAD_GATEWAY, PARTIAL);
         }
-        if self.record_head(&head.headers).await.is_err() {
-            return refuse(self.journal, Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, UNRECORDED);
+        match self.record_head(&head.headers).await {
+            Ok(()) => {}
+            Err(HeadError::NotDurable) => {
+                return refuse(self.journal, Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, UNRECORDED);
+            }
+            Err(HeadError::Withheld) => {
+                return refuse(self.journal, Disposition::Blocked, StatusCode::FORBIDDEN, WITHHELD);
+            }
         }
         head::clean(&mut head.headers);
         let has_session = self.journal.transaction.session.is_some();
@@ -106,6 +122,9 @@ impl Examiner {
                 let journal = body.into_journal();
                 return refuse(journal, Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, UNRECORDED);
             }
+            Err(BodyError::Withheld) => {
+                return refuse(body.into_journal(), Disposition::Blocked, StatusCode::FORBIDDEN, WITHHELD);
+            }
             Err(BodyError::Upstream(_) | BodyError::Decode(_)) => {
                 return refuse(body.into_journal(), Disposition::UpstreamFailed, StatusCode::BAD_GATEWAY, BROKEN);
             }
@@ -118,10 +137,13 @@ impl Examiner {
     }
 
     /// The head's own values: found, recorded and durable before the head leaves.
-    async fn record_head(&mut self, headers: &HeaderMap) -> Result<(), NotDurable> {
+    async fn record_head(&mut self, headers: &HeaderMap) -> Result<(), HeadError> {
         let findings = head::findings_in(&self.journal.shared, headers, &self.reflected, 0);
         if findings.is_empty() {
             return Ok(());
+        }
+        if !self.journal.permits(&findings) {
+            return Err(HeadError::Withheld);
         }
         let failure = match self.journal.expose(&findings) {
             Ok(mut batch) => match await_batch(&mut batch).await {
@@ -136,13 +158,13 @@ impl Examiner {
         self.pass_or_refuse(failure)
     }
 
-    fn pass_or_refuse(&mut self, (stake, err): (Stake, NotDurable)) -> Result<(), NotDurable> {
+    fn pass_or_refuse(&mut self, (stake, _err): (Stake, NotDurable)) -> Result<(), HeadError> {
         match self.journal.may_pass(stake) {
             true => {
                 self.journal.not_inspectable(Uninspectable::LedgerUnavailable);
                 Ok(())
             }
-            false => Err(err),
+            false => Err(HeadError::NotDurable),
         }
     }
 

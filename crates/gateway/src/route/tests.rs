@@ -1,4 +1,5 @@
 use super::*;
+use crate::inspect::{OnForeign, Shows};
 use proptest::prelude::*;
 
 fn route(host: Option<&str>, path_prefix: &str) -> config::Route {
@@ -11,6 +12,8 @@ fn route(host: Option<&str>, path_prefix: &str) -> config::Route {
         continuity: false,
         compress: false,
         websocket: false,
+        shows: Shows::Anyone,
+        foreign: OnForeign::Record,
     }
 }
 

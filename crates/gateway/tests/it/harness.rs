@@ -4,6 +4,7 @@
 use arc_swap::ArcSwap;
 use sekisho_edm::{HashKey, Index};
 use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
+use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_gateway::{Error, Gateway, Parts};
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::disk::Disk;
@@ -34,6 +35,8 @@ pub(crate) fn config(upstream: SocketAddr) -> Config {
         routes: vec![route("/")],
         trusted_peers: Vec::new(),
         session: SessionSource::default(),
+        logins: Vec::new(),
+        logout_paths: Vec::new(),
         deadlines: Deadlines::default(),
         limits: Limits::default(),
         workers: 1,
@@ -51,6 +54,8 @@ pub(crate) fn route(path_prefix: &str) -> Route {
         continuity: false,
         compress: false,
         websocket: false,
+        shows: Shows::Anyone,
+        foreign: OnForeign::Record,
     }
 }
 

@@ -7,6 +7,7 @@ mod exposure;
 mod harness;
 mod lifecycle;
 mod limits;
+mod policy;
 mod proxying;
 mod tls;
 mod upgrade;

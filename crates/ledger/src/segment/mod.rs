@@ -129,6 +129,7 @@ impl Builder {
                     Record::Opened(_) => "opened",
                     Record::Heartbeat(_) => "heartbeat",
                     Record::Suspect(_) => "suspect",
+                    Record::Withheld(_) => "withheld",
                     _ => "query",
                 };
                 self.event(position, kind, &other);

@@ -10,6 +10,7 @@ use http::uri::{Authority, Scheme};
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::{LiveEvents, live_events};
+use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -115,9 +116,13 @@ impl Arguments {
                 continuity: true,
                 compress: false,
                 websocket: true,
+                shows: Shows::Anyone,
+                foreign: OnForeign::Record,
             }],
             trusted_peers: Vec::new(),
             session: gateway::SessionSource::default(),
+            logins: Vec::new(),
+            logout_paths: Vec::new(),
             deadlines: gateway::Deadlines::default(),
             limits: gateway::Limits::default(),
             workers: default_workers(),

@@ -6,7 +6,8 @@ use super::section::Source;
 use super::{Config, Register};
 use crate::keys;
 use sekisho_gateway::config::{Route, Tls};
-use sekisho_model::Diagnostic;
+use sekisho_gateway::inspect::{OnForeign, Shows};
+use sekisho_model::{Diagnostic, FieldKind};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
     upstreams(source, config, places);
     routes(source, config, places);
     registers(source, config, places);
+    logins(source, config, places);
     directories(source, config, places);
 }
 
@@ -92,6 +94,44 @@ fn routes(source: &Source<'_>, config: &Config, places: &Places) {
             let title = "compression beside reflected input can be measured by an attacker (BREACH)";
             let help = "leave `compress` to routes without personal data";
             source.tell(Diagnostic::warning("SK027", title).help(help), &places.routes[at]);
+        }
+    }
+}
+
+/// A route that shows one's own data needs to know whose a session is; a log-in, whom it names and when it succeeded.
+fn logins(source: &Source<'_>, config: &Config, places: &Places) {
+    let kinds: Vec<FieldKind> =
+        config.registers.iter().flat_map(|register| &register.config.columns).map(|column| column.kind).collect();
+    for (login, place) in config.gateway.logins.iter().zip(&places.logins) {
+        let names_persons = [FieldKind::Email, FieldKind::AccountId, FieldKind::Phone].contains(&login.kind);
+        if !names_persons || !kinds.contains(&login.kind) {
+            let title = format!("nobody can be found by a log-in of kind `{}`", login.kind.name());
+            let help = "use `email`, `account_id` or `phone`, and a register that has a column of that kind";
+            source.tell(Diagnostic::error("SK043", title).help(help), &place.kind);
+        }
+        if login.success_statuses.is_empty() {
+            let title = format!("nothing says when a log-in at `{}` succeeded", login.path);
+            let help = "give `success_location`, where it redirects to, or `success_status`";
+            source.tell(Diagnostic::error("SK044", title).help(help), &place.whole);
+        } else if login.success_location.is_none() && login.success_statuses.iter().any(|status| *status / 100 == 3) {
+            let title = "a failed log-in that redirects too would count as a success";
+            let help = "give `success_location`, where only a successful one redirects to";
+            source.tell(Diagnostic::error("SK044", title).help(help), &place.whole);
+        }
+    }
+    for (route, place) in config.gateway.routes.iter().zip(&places.routes) {
+        if route.shows == Shows::Own && config.gateway.logins.is_empty() && !source.has_errors() {
+            let title = format!("no session can ever be bound to a person on the route `{}`", route.path_prefix);
+            let help = "declare where customers log in with [[login]]";
+            source.tell(Diagnostic::error("SK045", title).help(help), place);
+        }
+        if route.shows != Shows::Anyone && !route.inspect {
+            let title = format!("`shows` has no effect on the route `{}`: it is not inspected", route.path_prefix);
+            source.tell(Diagnostic::error("SK046", title).help("remove `inspect = false`"), place);
+        }
+        if route.shows == Shows::Anyone && route.foreign != OnForeign::Record {
+            let title = format!("`foreign` has no effect on the route `{}`: it shows anyone", route.path_prefix);
+            source.tell(Diagnostic::error("SK046", title).help("add `shows = \"own\"` or `shows = \"nobody\"`"), place);
         }
     }
 }

@@ -5,10 +5,12 @@ use super::{Config, Register, checks, ledger, units};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
+use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_model::{Diagnostic, FieldKind};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -20,6 +22,7 @@ pub(super) struct Places {
     pub(super) upstreams: Vec<Range<usize>>,
     pub(super) routes: Vec<Range<usize>>,
     pub(super) registers: Vec<RegisterPlaces>,
+    pub(super) logins: Vec<LoginPlaces>,
     pub(super) ledger: Range<usize>,
     pub(super) emergency: Range<usize>,
     pub(super) keys: Range<usize>,
@@ -31,6 +34,31 @@ pub(super) struct RegisterPlaces {
     pub(super) file: Range<usize>,
     pub(super) row_key: Range<usize>,
     pub(super) columns: Vec<Range<usize>>,
+}
+
+#[derive(Default)]
+pub(super) struct LoginPlaces {
+    pub(super) whole: Range<usize>,
+    pub(super) kind: Range<usize>,
+}
+
+const SHOWS: &str = "\"anyone\", \"own\" or \"nobody\"";
+
+fn shows(text: &str) -> Option<Shows> {
+    match text {
+        "anyone" => Some(Shows::Anyone),
+        "own" => Some(Shows::Own),
+        "nobody" => Some(Shows::Nobody),
+        _ => None,
+    }
+}
+
+fn foreign(text: &str) -> Option<OnForeign> {
+    match text {
+        "record" => Some(OnForeign::Record),
+        "block" => Some(OnForeign::Block),
+        _ => None,
+    }
 }
 
 /// The configuration, and everything that is wrong with it or strange.
@@ -65,6 +93,8 @@ impl<'a> Reading<'a> {
         let upstreams = self.upstreams(root, &mut places);
         let routes = self.routes(root, &upstreams, &mut places);
         let registers = self.registers(root, &mut places);
+        let logins = self.logins(root, &mut places);
+        let (session, logout_paths) = self.session(root);
         let trusted_peers = self.trusted_peers(root);
         let config = Config {
             gateway: gateway::Config {
@@ -73,7 +103,9 @@ impl<'a> Reading<'a> {
                 upstreams,
                 routes,
                 trusted_peers,
-                session: self.session(root),
+                session,
+                logins,
+                logout_paths,
                 deadlines: self.deadlines(root),
                 limits: self.limits(root),
                 workers: root.number("workers").map_or_else(default_workers, |workers| to_usize(workers.value)),
@@ -169,6 +201,10 @@ impl<'a> Reading<'a> {
                 continuity: section.boolean("continuity").unwrap_or(false),
                 compress: section.boolean("compress").unwrap_or(false),
                 websocket: section.boolean("websocket").unwrap_or(false),
+                shows: section.parsed("shows", "SK041", SHOWS, shows).map_or(Shows::Anyone, |shows| shows.value),
+                foreign: section
+                    .parsed("foreign", "SK042", "\"record\" or \"block\"", foreign)
+                    .map_or(OnForeign::Record, |foreign| foreign.value),
             };
             section.refuse_unknown();
             places.routes.push(section.span.clone());
@@ -268,15 +304,48 @@ impl<'a> Reading<'a> {
             .collect()
     }
 
-    fn session(&self, root: &Section<'a>) -> gateway::SessionSource {
+    fn logins(&self, root: &Section<'a>, places: &mut Places) -> Vec<Arc<gateway::Login>> {
+        let mut logins = Vec::new();
+        for section in root.tables("login", "[[login]]") {
+            let host =
+                section.parsed("host", "SK012", "a host without scheme, port or `*`, such as \"www.example.jp\"", host);
+            let path = section.required("path", "\"/login\"");
+            let field = section.required("field", "\"email\"");
+            let kind = section.required("kind", "\"email\"");
+            let location = section.parsed("success_location", "SK013", "a path that begins with `/`", path_prefix);
+            let status = section.number("success_status");
+            section.refuse_unknown();
+            let kind = kind.and_then(|kind| Some((self.kind(&kind)?, kind.span)));
+            let (Some(path), Some(field), Some((kind, span))) = (path, field, kind) else { continue };
+            places.logins.push(LoginPlaces { whole: section.span.clone(), kind: span });
+            logins.push(Arc::new(gateway::Login {
+                host: host.map(|host| host.value),
+                path: path.value,
+                field: field.value,
+                kind,
+                success_statuses: match &status {
+                    Some(status) => u16::try_from(status.value).into_iter().collect(),
+                    // Those that browsers follow after a form.
+                    None if location.is_some() => vec![302, 303],
+                    None => Vec::new(),
+                },
+                success_location: location.map(|location| location.value),
+            }));
+        }
+        logins
+    }
+
+    /// Where sessions are read from, and the paths that end them.
+    fn session(&self, root: &Section<'a>) -> (gateway::SessionSource, Vec<String>) {
         let mut session = gateway::SessionSource::default();
-        let Some(section) = root.table("session", "[session]") else { return session };
+        let Some(section) = root.table("session", "[session]") else { return (session, Vec::new()) };
         if let Some(cookies) = section.strings("cookies") {
             session.cookies = cookies.into_iter().map(|cookie| cookie.value).collect();
         }
         session.bearer = section.boolean("bearer").unwrap_or(session.bearer);
+        let logout_paths = section.strings("logout").unwrap_or_default();
         section.refuse_unknown();
-        session
+        (session, logout_paths.into_iter().map(|path| path.value).collect())
     }
 
     fn deadlines(&self, root: &Section<'a>) -> gateway::Deadlines {

@@ -2,7 +2,7 @@
 
 use crate::config::{Deadlines, Limits};
 use crate::inspect::recorder::{Recorder, Wait};
-use crate::inspect::{BodyError, Exchange, InspectedBody, Inspection, Inspector, RoutePolicy};
+use crate::inspect::{BodyError, Exchange, InspectedBody, Inspection, Inspector, OnForeign, RoutePolicy, Shows};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -196,7 +196,13 @@ impl Site {
         let index = Arc::new(ArcSwap::from_pointee(index));
         let recorder = Box::new(Arc::clone(&ledger));
         let inspector = Inspector::with_recorder(recorder, index, clock, key, limits, &Deadlines::default(), None);
-        let policy = RoutePolicy { inspect: true, continuity: false, compress: false };
+        let policy = RoutePolicy {
+            inspect: true,
+            continuity: false,
+            compress: false,
+            shows: Shows::Anyone,
+            foreign: OnForeign::Record,
+        };
         Site { inspector, ledger, policy, session: None }
     }
 
@@ -206,6 +212,8 @@ impl Site {
             route: "site".to_owned(),
             policy: self.policy,
             session: self.session,
+            login: None,
+            is_logout: false,
         };
         self.inspector.begin(&request.into_parts().0, exchange).ok()
     }

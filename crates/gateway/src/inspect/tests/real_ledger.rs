@@ -1,6 +1,6 @@
 use super::harness::{HANAKO, Script, index, page};
 use crate::config::{Deadlines, Limits};
-use crate::inspect::{Exchange, Inspector, InspectorParts, RoutePolicy};
+use crate::inspect::{Exchange, Inspector, InspectorParts, OnForeign, RoutePolicy, Shows};
 use arc_swap::ArcSwap;
 use http::Request;
 use http_body_util::BodyExt;
@@ -45,8 +45,16 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
     let exchange = Exchange {
         client: "192.0.2.1".parse().expect("an address"),
         route: "site".to_owned(),
-        policy: RoutePolicy { inspect: true, continuity: false, compress: false },
+        policy: RoutePolicy {
+            inspect: true,
+            continuity: false,
+            compress: false,
+            shows: Shows::Anyone,
+            foreign: OnForeign::Record,
+        },
         session: None,
+        login: None,
+        is_logout: false,
     };
     let head = Request::get("/").body(()).expect("a request").into_parts().0;
     let inspection = inspector.begin(&head, exchange).expect("healthy");

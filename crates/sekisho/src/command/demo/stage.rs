@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use sekisho_demo::site::{Site, SiteOptions};
 use sekisho_edm::{ColumnConfig, Encoding, Index, RegisterConfig};
 use sekisho_gateway::config as gateway;
-use sekisho_gateway::inspect::{LiveEvents, live_events};
+use sekisho_gateway::inspect::{LiveEvents, OnForeign, Shows, live_events};
 use sekisho_ledger::{Filter, Reader, RealDisk};
 use sekisho_model::{Clock, FieldKind, SystemClock};
 use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, FileEncoding, Person, SEMINAR_APPLICANTS, people, write_csv};
@@ -207,6 +207,8 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         continuity: true,
         compress: false,
         websocket: false,
+        shows: Shows::Anyone,
+        foreign: OnForeign::Record,
     };
     Ok(gateway::Config {
         listeners: vec![gateway::Listener { address: listen, tls: None, proxy_protocol: false }],
@@ -215,6 +217,8 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         routes: vec![route],
         trusted_peers: Vec::new(),
         session: gateway::SessionSource::default(),
+        logins: Vec::new(),
+        logout_paths: Vec::new(),
         deadlines: gateway::Deadlines::default(),
         limits: gateway::Limits::default(),
         workers: 1,

@@ -1,0 +1,189 @@
+//! Whose data a session may see: log-ins through the whole gateway, over real sockets, against a site with a hole.
+
+use crate::harness::{Message, Running, Site, Then, Wire, connect, key, ok, route, start_with};
+use sekisho_edm::{ColumnConfig, Encoding, Index, IndexBuilder, RegisterConfig};
+use sekisho_gateway::config::{Config, Login, Route};
+use sekisho_gateway::inspect::{OnForeign, Shows};
+use sekisho_model::{Closed, Disposition, FieldKind, Record, Timestamp, Withheld, WithheldReason};
+use std::sync::Arc;
+
+const CUSTOMERS: &str = "id,account,mail\nHK10000001,HK10000001,taro@example.com\n\
+                         HK10000002,HK10000002,hanako@example.com\n";
+
+fn customers() -> Index {
+    let column = |name: &str, kind| ColumnConfig { name: name.to_owned(), kind, pattern: None };
+    let config = RegisterConfig {
+        name: "account_holders".to_owned(),
+        row_key: "id".to_owned(),
+        columns: vec![column("account", FieldKind::AccountId), column("mail", FieldKind::Email)],
+        encoding: Encoding::Auto,
+    };
+    let mut builder = IndexBuilder::new(key(), Timestamp(0));
+    builder.register(&config, CUSTOMERS.as_bytes(), "customers.csv").expect("a good register");
+    builder.build()
+}
+
+/// A site whose pages show whatever account the path asks for: broken object-level authorisation.
+fn site() -> Site {
+    Site::new(|request, wire| match request.target() {
+        "/login" if request.text().contains("password=right") => {
+            redirect(wire, "/my", "set-cookie: session=of-taro; Path=/; HttpOnly\r\n")
+        }
+        "/login" => redirect(wire, "/login?failed", ""),
+        "/my/renew" => redirect(wire, "/my", "set-cookie: session=renewed; Path=/\r\n"),
+        "/logout" => redirect(wire, "/", "set-cookie: session=; Max-Age=0\r\n"),
+        "/my/long" => ok(wire, &format!("HK10000001{}HK10000002", " ".repeat(100_000))),
+        target => {
+            let path = target.split('?').next().unwrap_or_default();
+            ok(
+                wire,
+                match path.rsplit('/').next() {
+                    Some("1") => "HK10000001",
+                    Some("2") => "HK10000002",
+                    Some("mail") => "taro@example.com",
+                    _ => "nothing here",
+                },
+            )
+        }
+    })
+}
+
+fn redirect(wire: &mut Wire, to: &str, fields: &str) -> Then {
+    wire.send(&format!("HTTP/1.1 303 See Other\r\nlocation: {to}\r\n{fields}content-length: 0\r\n\r\n"));
+    Then::Keep
+}
+
+fn start(foreign: OnForeign) -> (Site, Running) {
+    let site = site();
+    let gateway = start_with(customers(), &site, |config: &mut Config| {
+        config.logins = vec![Arc::new(Login {
+            host: None,
+            path: "/login".to_owned(),
+            field: "account".to_owned(),
+            kind: FieldKind::AccountId,
+            success_statuses: vec![302, 303],
+            success_location: Some("/my".to_owned()),
+        })];
+        config.logout_paths = vec!["/logout".to_owned()];
+        config.routes.push(Route { shows: Shows::Own, foreign, ..route("/my") });
+        config.routes.push(Route { shows: Shows::Nobody, foreign, ..route("/public") });
+    });
+    (site, gateway)
+}
+
+fn log_in(wire: &mut Wire, account: &str, password: &str) -> Message {
+    let form = format!("account={account}&password={password}");
+    wire.send(&format!(
+        "POST /login HTTP/1.1\r\nhost: a.example\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{form}",
+        form.len()
+    ));
+    wire.response()
+}
+
+fn get(wire: &mut Wire, target: &str, session: &str) -> Message {
+    wire.send(&format!("GET {target} HTTP/1.1\r\nhost: a.example\r\ncookie: session={session}\r\n\r\n"));
+    wire.response()
+}
+
+fn withheld(records: &[Record]) -> Vec<&Withheld> {
+    let withheld = records.iter().filter_map(|record| match record {
+        Record::Withheld(withheld) => Some(withheld),
+        _ => None,
+    });
+    withheld.collect()
+}
+
+fn blocked(records: &[Record]) -> Vec<&Closed> {
+    let closed = records.iter().filter_map(|record| match record {
+        Record::Closed(closed) if closed.disposition == Disposition::Blocked => Some(closed),
+        _ => None,
+    });
+    closed.collect()
+}
+
+#[test]
+fn a_session_sees_its_own_person_and_nobody_else() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    assert_eq!(log_in(&mut wire, "HK10000001", "right").status(), 303);
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").text(), "HK10000001");
+    let other = get(&mut wire, "/my/2", "of-taro");
+    assert_eq!(other.status(), 403);
+    assert!(!other.text().contains("HK10000002"), "{}", other.text());
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 200, "the session goes on");
+    let records = gateway.shutdown();
+    let [withheld] = withheld(&records)[..] else { panic!("one part was withheld") };
+    assert_eq!(withheld.reason, WithheldReason::ForeignSubject);
+    assert_eq!(Some(withheld.exposures[0].subject.id), customers().subject("account_holders", "HK10000002"));
+    assert_eq!(blocked(&records)[0].body_bytes_released, 0);
+}
+
+#[test]
+fn a_session_that_belongs_to_nobody_sees_nobody() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    assert_eq!(log_in(&mut wire, "HK10000001", "wrong").header("location"), Some("/login?failed"));
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 403);
+    wire.send("GET /my/1 HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert_eq!(wire.response().status(), 403);
+    let reasons: Vec<_> = withheld(&gateway.shutdown()).iter().map(|withheld| withheld.reason).collect();
+    assert_eq!(reasons, [WithheldReason::NoSubject, WithheldReason::NoSubject]);
+}
+
+#[test]
+fn a_session_keeps_its_person_when_renewed_and_loses_it_at_the_log_out() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    assert_eq!(get(&mut wire, "/my/renew", "of-taro").status(), 303);
+    assert_eq!(get(&mut wire, "/my/1", "renewed").status(), 200);
+    assert_eq!(get(&mut wire, "/logout", "renewed").status(), 303);
+    assert_eq!(get(&mut wire, "/my/1", "renewed").status(), 403);
+}
+
+#[test]
+fn another_log_in_of_the_same_session_switches_the_account() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    log_in(&mut wire, "HK10000002", "right");
+    assert_eq!(get(&mut wire, "/my/2", "of-taro").status(), 200);
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 403);
+}
+
+#[test]
+fn what_was_sent_before_the_foreign_part_is_counted_and_the_stream_is_broken_off() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    wire.send("GET /my/long HTTP/1.1\r\nhost: a.example\r\ncookie: session=of-taro\r\n\r\n");
+    let received = String::from_utf8_lossy(&wire.rest()).into_owned();
+    assert!(received.contains("HK10000001") && !received.contains("HK10000002"));
+    let records = gateway.shutdown();
+    let body = received.split_once("\r\n\r\n").expect("a head").1;
+    assert!(body.len() < 100_020, "the body is not whole");
+    // Released to the connection; what was still in its buffers did not reach the client.
+    let released = blocked(&records)[0].body_bytes_released;
+    assert!((body.len() as u64..100_010).contains(&released), "{released}");
+}
+
+#[test]
+fn a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    assert_eq!(get(&mut wire, "/public/1", "of-taro").status(), 403);
+    assert_eq!(get(&mut wire, "/public/mail?q=taro@example.com", "of-taro").status(), 200);
+}
+
+#[test]
+fn record_lets_pass_and_counts_what_block_would_have_ended() {
+    let (_site, gateway) = start(OnForeign::Record);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    assert_eq!(get(&mut wire, "/my/2", "of-taro").text(), "HK10000002");
+    let records = gateway.shutdown();
+    assert!(withheld(&records).is_empty());
+    assert!(records.iter().any(|record| matches!(record, Record::Exposed(_))));
+}

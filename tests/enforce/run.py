@@ -196,7 +196,7 @@ def thefts(stage: Stage, decoder: Decoder, thief: str, victim: str) -> list[bool
         foreign: set = set()
         for request, response in exchanges:
             _, headers, body = split_response(response)
-            charset = "cp932" if "shift_jis" in headers.get("content-type", "").lower() else "utf-8"
+            charset = "shift_jis" if "shift_jis" in headers.get("content-type", "").lower() else "utf-8"
             left, _ = decoder.response(split_request(request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, charset)])
             foreign |= {(key, column) for key, column in left if key != thief}
         withheld = stage.metric("responses_withheld") - before

@@ -52,12 +52,20 @@ pub struct Transaction {
 }
 
 /// Bytes of a response body, after transfer and content decoding, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ByteRange {
     /// The first byte.
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+}
+
+impl ByteRange {
+    /// Whether there is no byte in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
 }
 
 /// One subject's fields in one part of a response.

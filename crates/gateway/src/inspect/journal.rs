@@ -77,11 +77,10 @@ impl Journal {
         if self.policy.shows == Shows::Anyone {
             return true;
         }
-        let (exposures, _) = merge(findings);
         let now = self.shared.clock.now();
         let session = self.issued.or(self.transaction.session);
         let own = || self.shared.bindings.subjects(session?, now);
-        let Some(forbidden) = policy::forbidden(self.policy.shows, own, &exposures) else { return true };
+        let Some(forbidden) = policy::forbidden(self.policy.shows, own, findings) else { return true };
         if self.policy.foreign == OnForeign::Record {
             if !std::mem::replace(&mut self.would_withhold, true) {
                 self.shared.counters.would_withhold.add(1);

@@ -2,7 +2,9 @@
 //!
 //! Reflected values are never forbidden, so that nobody learns by echo who is a customer.
 
-use sekisho_model::{Exposure, FieldSet, Subject, WithheldReason};
+use sekisho_edm::{Finding, Found};
+use sekisho_model::{ByteRange, Exposure, FieldSet, Subject, WithheldReason};
+use std::collections::{BTreeMap, HashSet};
 
 /// Whose data a route may show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,12 +36,14 @@ pub(super) struct Forbidden {
 }
 
 /// What of these may not leave; `own` is whom the session belongs to. Looked up only when it is needed.
+///
+/// A value that the session's own person has too is that person's, whoever else has it: families share mails.
 pub(super) fn forbidden<O: AsRef<[Subject]>>(
     shows: Shows,
     own: impl FnOnce() -> Option<O>,
-    exposures: &[Exposure],
+    findings: &[Finding],
 ) -> Option<Forbidden> {
-    if shows == Shows::Anyone || exposures.iter().all(|exposure| exposure.fields.is_empty()) {
+    if shows == Shows::Anyone || !findings.iter().any(|finding| counted(finding).is_some()) {
         return None;
     }
     let own = if shows == Shows::Own { own() } else { None };
@@ -49,13 +53,28 @@ pub(super) fn forbidden<O: AsRef<[Subject]>>(
         (Shows::Own, None) => WithheldReason::NoSubject,
     };
     let own = own.as_ref().map_or(&[][..], AsRef::as_ref);
-    let is_forbidden = |exposure: &&Exposure| !exposure.fields.is_empty() && !own.contains(&exposure.subject);
-    let exposures: Vec<Exposure> = exposures
-        .iter()
-        .filter(is_forbidden)
-        .map(|exposure| Exposure { reflected: FieldSet::EMPTY, ..*exposure })
-        .collect();
+    let is_own = |finding: &&Finding| counted(finding).is_some_and(|(subject, _)| own.contains(&subject));
+    let own_places: HashSet<ByteRange> = findings.iter().filter(is_own).map(|finding| finding.span).collect();
+    // The values of heads and trailers have no place of their own.
+    let is_shared = |finding: &Finding| !finding.span.is_empty() && own_places.contains(&finding.span);
+    let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| !is_own(finding) && !is_shared(finding)) {
+        if let Some((subject, found)) = counted(finding) {
+            let known = fields.entry(subject).or_insert(FieldSet::EMPTY);
+            *known = known.union(found);
+        }
+    }
+    let exposure = |(subject, fields)| Exposure { subject, fields, reflected: FieldSet::EMPTY };
+    let exposures: Vec<Exposure> = fields.into_iter().map(exposure).collect();
     (!exposures.is_empty()).then_some(Forbidden { exposures, reason })
+}
+
+/// A subject and the fields that leave, echoes apart.
+fn counted(finding: &Finding) -> Option<(Subject, FieldSet)> {
+    match finding.found {
+        Found::Subject { subject, fields, .. } if !fields.is_empty() => Some((subject, fields)),
+        Found::Subject { .. } | Found::Generic(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -63,14 +82,19 @@ mod tests {
     use super::*;
     use sekisho_model::{RegisterId, SubjectId};
 
-    fn exposure(id: u32, fields: u64, reflected: u64) -> Exposure {
-        let subject = Subject { register: RegisterId(0), id: SubjectId(id) };
-        Exposure { subject, fields: FieldSet(fields), reflected: FieldSet(reflected) }
+    fn subject(id: u32) -> Subject {
+        Subject { register: RegisterId(0), id: SubjectId(id) }
     }
 
-    fn check(shows: Shows, own: Option<&[u32]>, exposures: &[Exposure], expected: Option<(&[u32], WithheldReason)>) {
-        let own = own.map(|own| own.iter().map(|id| exposure(*id, 0, 0).subject).collect::<Vec<_>>());
-        let told = forbidden(shows, || own, exposures);
+    /// A value of `id` at a place.
+    fn finding(start: u64, id: u32, fields: u64, reflected: u64) -> Finding {
+        let found = Found::Subject { subject: subject(id), fields: FieldSet(fields), reflected: FieldSet(reflected) };
+        Finding { span: ByteRange { start, end: start + 10 }, found }
+    }
+
+    fn check(shows: Shows, own: Option<&[u32]>, findings: &[Finding], expected: Option<(&[u32], WithheldReason)>) {
+        let own = own.map(|own| own.iter().map(|id| subject(*id)).collect::<Vec<_>>());
+        let told = forbidden(shows, || own, findings);
         let ids = |told: &Forbidden| told.exposures.iter().map(|one| one.subject.id.0).collect::<Vec<_>>();
         let told = told.map(|told| (ids(&told), told.reason));
         assert_eq!(told, expected.map(|(ids, reason)| (ids.to_vec(), reason)));
@@ -78,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_session_sees_its_own_persons_only() {
-        let page = [exposure(1, 0b11, 0), exposure(2, 0b1, 0)];
+        let page = [finding(0, 1, 0b11, 0), finding(50, 2, 0b1, 0)];
         check(Shows::Own, Some(&[1]), &page[..1], None);
         check(Shows::Own, Some(&[1]), &page, Some((&[2], WithheldReason::ForeignSubject)));
         check(Shows::Own, Some(&[1, 2]), &page, None);
@@ -86,15 +110,30 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_a_family_shares_is_ones_own_and_the_others_name_is_not() {
+        let mail = [finding(0, 1, 0b1, 0), finding(0, 2, 0b1, 0)];
+        check(Shows::Own, Some(&[1]), &mail, None);
+        let with_name = [mail[0], mail[1], finding(50, 2, 0b10, 0)];
+        check(Shows::Own, Some(&[1]), &with_name, Some((&[2], WithheldReason::ForeignSubject)));
+        check(Shows::Own, None, &mail, Some((&[1, 2], WithheldReason::NoSubject)));
+    }
+
+    #[test]
+    fn values_of_a_head_share_no_place() {
+        let in_head = |id| Finding { span: ByteRange { start: 0, end: 0 }, ..finding(0, id, 0b1, 0) };
+        check(Shows::Own, Some(&[1]), &[in_head(1), in_head(2)], Some((&[2], WithheldReason::ForeignSubject)));
+    }
+
+    #[test]
     fn a_public_route_shows_nobody_and_an_observed_one_anybody() {
-        let page = [exposure(1, 0b11, 0)];
+        let page = [finding(0, 1, 0b11, 0)];
         check(Shows::Nobody, Some(&[1]), &page, Some((&[1], WithheldReason::PublicRoute)));
         check(Shows::Anyone, None, &page, None);
     }
 
     #[test]
     fn an_echo_is_never_forbidden() {
-        check(Shows::Own, None, &[exposure(1, 0, 0b1)], None);
-        check(Shows::Nobody, None, &[exposure(1, 0, 0b1)], None);
+        check(Shows::Own, None, &[finding(0, 1, 0, 0b1)], None);
+        check(Shows::Nobody, None, &[finding(0, 1, 0, 0b1)], None);
     }
 }

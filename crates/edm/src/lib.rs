@@ -15,6 +15,7 @@ mod names;
 mod normalize;
 pub mod register;
 mod scan;
+mod swar;
 mod text_encoding;
 mod value;
 

@@ -97,13 +97,20 @@ pub(crate) struct Finder<'a> {
     subject: SubjectId,
     haystack: Haystack<'a>,
     /// The filter of each character in the window: most places are passed over by it.
-    filters: Vec<u8>,
+    filters: &'a [u8],
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn new(key: &'a HashKey, subject: SubjectId, haystack: Haystack<'a>) -> Finder<'a> {
+    /// `filters` is room to work in.
+    pub(crate) fn new(
+        key: &'a HashKey,
+        subject: SubjectId,
+        haystack: Haystack<'a>,
+        filters: &'a mut Vec<u8>,
+    ) -> Finder<'a> {
         let filter = Filter::new(key, subject);
-        let filters = haystack.chars[haystack.window.clone()].iter().map(|c| filter.of(*c)).collect();
+        filters.clear();
+        filters.extend(haystack.chars[haystack.window.clone()].iter().map(|c| filter.of(*c)));
         Finder { key, subject, haystack, filters }
     }
 
@@ -191,7 +198,7 @@ impl<'a> Finder<'a> {
 
     /// The places in the window whose character has this filter.
     fn begins(&self, filter: u8) -> impl Iterator<Item = usize> + '_ {
-        memchr::memchr_iter(filter, &self.filters).map(|at| self.haystack.window.start + at)
+        memchr::memchr_iter(filter, self.filters).map(|at| self.haystack.window.start + at)
     }
 }
 

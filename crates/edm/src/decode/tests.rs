@@ -13,7 +13,12 @@ fn text(form: TextForm, body: &[u8]) -> Vec<(char, u64)> {
         at += decoder.decode(&body[at..]).0;
     }
     decoder.finish();
-    (0..decoder.text.len()).map(|at| (decoder.text.chars[at], decoder.text.start(at))).collect()
+    let len = decoder.text.len();
+    if len == 0 {
+        return Vec::new();
+    }
+    let excerpt = decoder.text.excerpt(&(0..len));
+    (0..len).map(|at| (excerpt.chars[at], excerpt.span(&(at..at + 1)).0)).collect()
 }
 
 fn check(body: &str, expected: &str) {

@@ -2,7 +2,8 @@
 
 use super::{at, fraction_after, fraction_before};
 
-const CHARS_MAX: usize = 40;
+/// The longest id.
+pub(crate) const CHARS_MAX: usize = 40;
 const RUNS_MAX: usize = 6;
 /// Digits in a row that one run has at least.
 pub(crate) const DIGITS_MIN: usize = 4;

@@ -19,7 +19,8 @@ pub(crate) const LOOKAHEAD_CHARS: usize = 320;
 /// Characters before a place that the value found at it can begin: a secret, before its anchor run.
 pub(crate) const LOOKBACK_CHARS: usize = secret::CHARS_MAX;
 
-/// Up to `CAP` digits of consecutive groups, and where each group ends.
+/// Up to `CAP` digits of consecutive groups.
+#[derive(Clone, Copy)]
 pub(crate) struct Digits<const CAP: usize> {
     digits: [u8; CAP],
     len: usize,
@@ -86,12 +87,17 @@ pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
             }
         } else {
             separators += 1;
-            if separators > 2 || !(matches!(byte, b' ' | b'(' | b')') || is_hyphen(*byte)) {
+            if separators > 2 || !is_separator(*byte) {
                 return false;
             }
         }
     }
     false
+}
+
+/// What may stand between the groups of a number.
+pub(crate) fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'(' | b')') || is_hyphen(byte)
 }
 
 pub(crate) fn is_hyphen(byte: u8) -> bool {

@@ -1,0 +1,40 @@
+//! Findings that wait until nothing can come before them; each leaves once, by begin.
+
+use super::{Finding, Found};
+use sekisho_model::ByteRange;
+
+/// Findings that wait.
+#[derive(Clone, Default)]
+pub(super) struct Ready {
+    findings: Vec<Finding>,
+    is_sorted: bool,
+}
+
+impl Ready {
+    pub(super) fn put(&mut self, span: ByteRange, found: Found) {
+        self.findings.push(Finding { span, found });
+        self.is_sorted = false;
+    }
+
+    /// Gives the findings that begin before this place, in order.
+    pub(super) fn release(&mut self, before: u64, give: impl FnMut(Finding)) {
+        if !self.is_sorted {
+            self.findings.sort_unstable_by_key(order);
+            self.findings.dedup_by_key(|finding| order(finding));
+            self.is_sorted = true;
+        }
+        let due = self.findings.partition_point(|finding| finding.span.start < before);
+        self.findings.drain(..due).for_each(give);
+    }
+}
+
+/// Findings by begin, then by the rest, so that equal ones stand together.
+fn order(finding: &Finding) -> (u64, u64, u8, u64, u64) {
+    let (rank, whose, what) = match finding.found {
+        Found::Subject { subject, fields, reflected } => {
+            (0, u64::from(subject.register.0) << 32 | u64::from(subject.id.0), fields.union(reflected).0)
+        }
+        Found::Generic(generic) => (1, generic.kind as u64, generic.value.map_or(0, u64::from_le_bytes)),
+    };
+    (finding.span.start, finding.span.end, rank, whose, what)
+}

@@ -11,11 +11,11 @@ mod decode;
 mod fuzz;
 mod index;
 mod key;
+mod lanes;
 mod names;
 mod normalize;
 pub mod register;
 mod scan;
-mod swar;
 mod text_encoding;
 mod value;
 

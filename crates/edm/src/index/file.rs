@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 12] = b"sekisho-edm\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The longest text in the file: names of registers and columns, reasons.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Elements that are read at once, so that a false length cannot allocate much.

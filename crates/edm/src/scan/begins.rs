@@ -1,10 +1,10 @@
 //! Where a value can begin: sixty-four characters at a time, because nearly all of a text begins none.
 
-use crate::swar::{self, WORD_BYTES};
+use crate::lanes::{self, LANES};
 use crate::value::secret;
 
 /// Characters of a block: one bit each in a `u64`.
-pub(super) const BLOCK_CHARS: usize = 64;
+pub(super) const BLOCK_CHARS: usize = LANES;
 
 /// What the characters of a block are, the first one's bit lowest. Behind the text's end they are nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,18 +96,11 @@ impl Classes {
     }
 
     fn of_block(block: &[u8; BLOCK_CHARS]) -> Classes {
-        let mut classes = Classes::default();
-        let (words, _) = block.as_chunks::<WORD_BYTES>();
-        for (at, word) in words.iter().enumerate() {
-            let word = u64::from_le_bytes(*word);
-            let digits = swar::between(word, b'0', b'9');
-            let letters = swar::between(swar::lower(word), b'a', b'z');
-            let put = |passed: u64| u64::from(swar::bits(passed)) << (at * WORD_BYTES);
-            classes.at_signs |= put(swar::equal(word, b'@'));
-            classes.digits |= put(digits);
-            classes.alphanumerics |= put(digits | letters);
-        }
-        classes
+        let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
+        let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
+        let digits = lanes::bits(block, is_digit);
+        let letters = lanes::bits(block, is_letter);
+        Classes { at_signs: lanes::bits(block, |byte| byte == b'@'), digits, alphanumerics: digits | letters }
     }
 }
 

@@ -111,51 +111,40 @@ pub(crate) struct Finder<'a> {
     subject: SubjectId,
     haystack: Haystack<'a>,
     filters: Filters,
+    room: &'a mut Room,
+}
+
+/// Room to work in, so that a search need not ask for memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
     /// The first filter of each character in the window: most places are passed over by it.
-    firsts: &'a [u8],
+    firsts: Vec<u8>,
+    /// The places of the surname and the given name.
+    surnames: Vec<Range<usize>>,
+    given: Vec<Range<usize>>,
 }
 
 impl<'a> Finder<'a> {
-    /// `firsts` is room to work in.
-    pub(crate) fn new(
-        key: &'a HashKey,
-        subject: SubjectId,
-        haystack: Haystack<'a>,
-        firsts: &'a mut Vec<u8>,
-    ) -> Finder<'a> {
+    pub(crate) fn new(key: &'a HashKey, subject: SubjectId, haystack: Haystack<'a>, room: &'a mut Room) -> Finder<'a> {
         let filters = Filters::new(key, subject);
-        firsts.clear();
-        firsts.extend(haystack.chars[haystack.window.clone()].iter().map(|c| filters.first(*c)));
-        Finder { key, subject, haystack, filters, firsts }
+        room.firsts.clear();
+        room.firsts.extend(haystack.chars[haystack.window.clone()].iter().map(|c| filters.first(*c)));
+        Finder { key, subject, haystack, filters, room }
     }
 
     /// Gives the span of every occurrence of the name.
-    pub(crate) fn find(&self, name: Fingerprint, mut give: impl FnMut(Range<usize>)) {
-        let Some(surname_print) = name.surname() else { return };
-        let Some(given_print) = name.given_name() else { return self.find_whole(surname_print, give) };
-        let haystack = self.haystack;
-        let surnames = self.places(surname_print);
-        if surnames.is_empty() {
-            return;
+    pub(crate) fn find(&mut self, name: Fingerprint, give: impl FnMut(Range<usize>)) {
+        let Some(surname) = name.surname() else { return };
+        let Some(given_name) = name.given_name() else { return self.find_whole(surname, give) };
+        let mut surnames = std::mem::take(&mut self.room.surnames);
+        let mut given = std::mem::take(&mut self.room.given);
+        self.places(surname, &mut surnames);
+        if !surnames.is_empty() {
+            self.places(given_name, &mut given);
+            let is_short = surname.len == 1 || given_name.len == 1;
+            find_pairs(self.haystack, &surnames, &given, is_short, give);
         }
-        let given = self.places(given_print);
-        let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
-        let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
-        let surnames_bounded = surnames.iter().filter(|part| bounded(haystack, script, part, &given));
-        let given_bounded: Vec<_> = given.iter().filter(|part| bounded(haystack, script, part, &surnames)).collect();
-        let is_short = script != Script::Latin && (surname_print.len == 1 || given_print.len == 1);
-        let gap_max = if is_short { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
-        for surname in surnames_bounded {
-            let nearest = given_bounded
-                .iter()
-                .filter_map(|given| gap(surname, given).map(|gap| (gap, Reverse(given.start), given.end)))
-                .min();
-            if let Some((gap, Reverse(start), end)) = nearest
-                && gap <= gap_max
-            {
-                give(surname.start.min(start)..surname.end.max(end));
-            }
-        }
+        (self.room.surnames, self.room.given) = (surnames, given);
     }
 
     /// A name without a space: its characters with few spaces between them.
@@ -196,14 +185,16 @@ impl<'a> Finder<'a> {
     }
 
     /// The places in the window that hold this part and are not taken.
-    fn places(&self, part: PartPrint) -> Vec<Range<usize>> {
+    fn places(&self, part: PartPrint, places: &mut Vec<Range<usize>>) {
         let Haystack { chars, window, .. } = self.haystack;
-        self.begins(part.first)
-            .map(|begin| begin..begin + part.len)
-            .filter(|place| place.end <= window.end)
-            .filter(|place| self.is_part(part, &chars[place.clone()]))
-            .filter(|place| !is_taken(self.haystack, place))
-            .collect()
+        places.clear();
+        places.extend(
+            self.begins(part.first)
+                .map(|begin| begin..begin + part.len)
+                .filter(|place| place.end <= window.end)
+                .filter(|place| self.is_part(part, &chars[place.clone()]))
+                .filter(|place| !is_taken(self.haystack, place)),
+        );
     }
 
     /// Whether these characters, of the right number and the right first one, are the part.
@@ -214,7 +205,32 @@ impl<'a> Finder<'a> {
 
     /// The places in the window whose character has this first filter.
     fn begins(&self, filter: u8) -> impl Iterator<Item = usize> + '_ {
-        memchr::memchr_iter(filter, self.firsts).map(|at| self.haystack.window.start + at)
+        memchr::memchr_iter(filter, &self.room.firsts).map(|at| self.haystack.window.start + at)
+    }
+}
+
+/// Gives each surname with the given name that is nearest to it and near enough.
+fn find_pairs(
+    haystack: Haystack<'_>,
+    surnames: &[Range<usize>],
+    given: &[Range<usize>],
+    is_short: bool,
+    mut give: impl FnMut(Range<usize>),
+) {
+    let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
+    let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
+    let gap_max = if is_short && script != Script::Latin { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
+    for surname in surnames.iter().filter(|part| bounded(haystack, script, part, given)) {
+        let nearest = given
+            .iter()
+            .filter(|part| bounded(haystack, script, part, surnames))
+            .filter_map(|given| gap(surname, given).map(|gap| (gap, Reverse(given.start), given.end)))
+            .min();
+        if let Some((gap, Reverse(start), end)) = nearest
+            && gap <= gap_max
+        {
+            give(surname.start.min(start)..surname.end.max(end));
+        }
     }
 }
 
@@ -310,8 +326,7 @@ fn eight_bits(c: char, multiplier: u64) -> u8 {
 
 fn part_hash(key: &HashKey, subject: SubjectId, part: &[char]) -> u64 {
     let mut bytes = [0; 4 * PART_CHARS_MAX];
-    for (slot, c) in bytes.chunks_exact_mut(4).zip(part) {
-        slot.copy_from_slice(&u32::from(*c).to_le_bytes());
-    }
+    let (words, _) = bytes.as_chunks_mut();
+    words.iter_mut().zip(part).for_each(|(word, c)| *word = u32::from(*c).to_le_bytes());
     key.name_part(subject, &bytes[..4 * part.len().min(PART_CHARS_MAX)]) & ((1 << HASH_BITS) - 1)
 }

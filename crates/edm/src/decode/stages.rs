@@ -105,16 +105,13 @@ impl Stages {
         if !self.pending.is_empty() {
             return self.read_whole(input, sink);
         }
-        if self.bytes.ascii_is_plain() {
+        if input[0].is_ascii() && self.bytes.ascii_is_plain() {
             let run = fast::plain_run(input, self.lines.boundary);
             if run > 0 {
                 self.push_plain(&input[..run], sink);
                 return run;
             }
-            let escape = self.read_escape(input, sink);
-            if escape > 0 {
-                return escape;
-            }
+            return self.read_escape(input, sink);
         }
         if self.kana.is_none() && self.bytes.begins_utf8() {
             let wide = sink.read_wide(input, self.bytes.at());

@@ -5,7 +5,7 @@ use super::ready::Ready;
 use super::{Reflected, of_subject};
 use crate::decode::Text;
 use crate::index::Index;
-use crate::names::{CONTEXT_CHARS, Finder, Haystack};
+use crate::names::{CONTEXT_CHARS, Finder, Haystack, Room};
 use sekisho_model::{ByteRange, FieldSet, Subject};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub(super) struct NameSearch {
     /// The last windows in which a subject's names were looked for, in characters since the last hard boundary.
     searched: VecDeque<(Subject, Range<u64>)>,
     taken: Vec<Range<usize>>,
-    filters: Vec<u8>,
+    room: Room,
 }
 
 /// What is known of a text and its request.
@@ -57,7 +57,7 @@ impl NameSearch {
         self.taken.extend(known.hits.overlapping(&seen).map(|place| local(place, seen.start)));
         let window = local(&window, seen.start);
         let haystack = Haystack { chars: excerpt.chars, window: &window, taken: &self.taken };
-        let finder = Finder::new(known.index.key(), subject.id, haystack, &mut self.filters);
+        let mut finder = Finder::new(known.index.key(), subject.id, haystack, &mut self.room);
         for (field, name) in names {
             finder.find(name, |place| {
                 let (start, end) = excerpt.span(&place);

@@ -1,7 +1,7 @@
 //! Where a value can begin: sixty-four characters at a time, because nearly all of a text begins none.
 
 use crate::lanes::{self, LANES};
-use crate::value::secret;
+use crate::value::{NUMBER_SEPARATORS_MAX, account, is_separator, secret};
 
 /// Characters of a block: one bit each in a `u64`.
 pub(super) const BLOCK_CHARS: usize = LANES;
@@ -11,6 +11,8 @@ pub(super) const BLOCK_CHARS: usize = LANES;
 struct Classes {
     at_signs: u64,
     digits: u64,
+    /// What may stand between the groups of a number.
+    separators: u64,
     alphanumerics: u64,
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Begins<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) at_signs: u64,
-    /// Digits that follow no digit, of a number that is long enough or that may go on behind a separator.
+    /// Digits that follow no digit, and that three more follow, or a separator and another digit.
     pub(super) numbers: u64,
     /// Alphanumerics that follow none, with eleven more behind them.
     pub(super) runs: u64,
@@ -40,11 +42,8 @@ impl<'a> Begins<'a> {
         let before = match from.checked_sub(1).map(|before| text[before]) {
             Some(byte) => {
                 let bit = |is: bool| u64::from(is) << 63;
-                Classes {
-                    at_signs: 0,
-                    digits: bit(byte.is_ascii_digit()),
-                    alphanumerics: bit(byte.is_ascii_alphanumeric()),
-                }
+                let (digits, alphanumerics) = (bit(byte.is_ascii_digit()), bit(byte.is_ascii_alphanumeric()));
+                Classes { digits, alphanumerics, ..Classes::default() }
             }
             None => Classes::default(),
         };
@@ -60,13 +59,28 @@ impl<'a> Begins<'a> {
 
     /// The places of the block.
     pub(super) fn places(&self) -> Places {
-        let Classes { at_signs, digits, alphanumerics } = self.classes;
-        let numbers = digits & !following(digits, self.before.digits);
+        let Classes { at_signs, digits, alphanumerics, .. } = self.classes;
+        let mut numbers = digits & !following(digits, self.before.digits);
+        if numbers != 0 {
+            numbers &= self.long_or_chained();
+        }
         let mut runs = alphanumerics & !following(alphanumerics, self.before.alphanumerics);
         if runs != 0 {
             runs &= repeated(alphanumerics, self.next.alphanumerics);
         }
         Places { at_signs, numbers, runs }
+    }
+
+    /// Digits that begin four, or fewer, one or two separators and a digit. Few other numbers are on a page.
+    fn long_or_chained(&self) -> u64 {
+        const { assert!(account::DIGITS_MIN == 4 && NUMBER_SEPARATORS_MAX == 2) };
+        let digits = joined(self.classes.digits, self.next.digits);
+        let separators = joined(self.classes.separators, self.next.separators);
+        let goes_on = separators & (digits >> 1 | separators >> 1 & digits >> 2);
+        let two = digits & digits >> 1;
+        let three = two & digits >> 2;
+        let four = three & digits >> 3;
+        (four | digits & goes_on >> 1 | two & goes_on >> 2 | three & goes_on >> 3) as u64
     }
 
     /// How many digits the run at this bit has, at least up to 64.
@@ -100,13 +114,23 @@ impl Classes {
         let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
         let digits = lanes::bits(block, is_digit);
         let letters = lanes::bits(block, is_letter);
-        Classes { at_signs: lanes::bits(block, |byte| byte == b'@'), digits, alphanumerics: digits | letters }
+        Classes {
+            at_signs: lanes::bits(block, |byte| byte == b'@'),
+            digits,
+            separators: if digits == 0 { 0 } else { lanes::bits(block, is_separator) },
+            alphanumerics: digits | letters,
+        }
     }
 }
 
 /// The characters that follow one of these.
 fn following(bits: u64, before: u64) -> u64 {
     bits << 1 | before >> 63
+}
+
+/// The bits of two blocks.
+fn joined(bits: u64, next: u64) -> u128 {
+    u128::from(next) << 64 | u128::from(bits)
 }
 
 /// The 64 bits from this one on.
@@ -117,7 +141,7 @@ fn ahead(bits: u64, next: u64, bit: u32) -> u64 {
 /// Bits that are the first of [`secret::RUN_CHARS_MIN`] ones.
 fn repeated(bits: u64, next: u64) -> u64 {
     const { assert!(secret::RUN_CHARS_MIN == 12) };
-    let both = u128::from(next) << 64 | u128::from(bits);
+    let both = joined(bits, next);
     let two = both & both >> 1;
     let four = two & two >> 2;
     let eight = four & four >> 4;

@@ -19,8 +19,11 @@ impl Ready {
     /// Gives the findings that begin before this place, in order.
     pub(super) fn release(&mut self, before: u64, give: impl FnMut(Finding)) {
         if !self.is_sorted {
-            self.findings.sort_unstable_by_key(order);
-            self.findings.dedup_by_key(|finding| order(finding));
+            // Stable, because that sort makes use of runs: values come in order, and names after them nearly so.
+            self.findings.sort_by(|one, other| {
+                one.span.start.cmp(&other.span.start).then_with(|| order(one).cmp(&order(other)))
+            });
+            self.findings.dedup_by(|one, other| one.span == other.span && order(one) == order(other));
             self.is_sorted = true;
         }
         let due = self.findings.partition_point(|finding| finding.span.start < before);

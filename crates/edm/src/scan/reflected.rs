@@ -9,7 +9,7 @@ use crate::TextForm;
 use crate::decode::{self, Decoder};
 use crate::index::Index;
 use crate::key::{HashKey, ValueKind};
-use crate::names::{Finder, Fingerprint, Haystack};
+use crate::names::{Finder, Fingerprint, Haystack, Room};
 use crate::value::my_number;
 use sekisho_model::{GenericKind, Subject};
 use std::collections::HashSet;
@@ -123,12 +123,12 @@ impl Reflected {
 
     /// Whether the request holds this name of the subject.
     pub(super) fn has_name(&self, key: &HashKey, subject: Subject, name: Fingerprint) -> bool {
-        let mut filters = Vec::new();
+        let mut room = Room::default();
         self.texts.iter().any(|text| {
             let chars = text.chars.get_or_init(|| decode::spell(&text.raw));
             let haystack = Haystack { chars, window: &(0..chars.len()), taken: &text.taken };
             let mut is_found = false;
-            Finder::new(key, subject.id, haystack, &mut filters).find(name, |_| is_found = true);
+            Finder::new(key, subject.id, haystack, &mut room).find(name, |_| is_found = true);
             is_found
         })
     }

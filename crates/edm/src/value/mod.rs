@@ -73,6 +73,9 @@ pub(crate) fn fraction_after(text: &[u8], end: usize) -> bool {
     at(text, end) == Some(b'.') && is_digit(at(text, end + 1))
 }
 
+/// The most separators between two groups of a number.
+pub(crate) const NUMBER_SEPARATORS_MAX: usize = 2;
+
 /// Whether the digits from `begin` on, with at most two separators between groups, are as many as the shortest
 /// number that is looked for among groups: a telephone number. Most digits of a page are not.
 pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
@@ -87,7 +90,7 @@ pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
             }
         } else {
             separators += 1;
-            if separators > 2 || !is_separator(*byte) {
+            if separators > NUMBER_SEPARATORS_MAX || !is_separator(*byte) {
                 return false;
             }
         }
@@ -97,11 +100,11 @@ pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
 
 /// What may stand between the groups of a number.
 pub(crate) fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'(' | b')') || is_hyphen(byte)
+    (byte == b' ') | (byte == b'(') | (byte == b')') | is_hyphen(byte)
 }
 
 pub(crate) fn is_hyphen(byte: u8) -> bool {
-    matches!(byte, b'-' | HYPHEN)
+    (byte == b'-') | (byte == HYPHEN)
 }
 
 /// The end of the digit run at `begin`.

@@ -25,6 +25,14 @@ pub(super) struct Begins<'a> {
     before: Classes,
     classes: Classes,
     next: Classes,
+    runs: Runs,
+}
+
+/// Whether long alphanumeric runs are of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    Read,
+    PassedOver,
 }
 
 /// Places of a block where values can begin, one bit each.
@@ -38,7 +46,7 @@ pub(super) struct Places {
 }
 
 impl<'a> Begins<'a> {
-    pub(super) fn new(text: &'a [u8], from: usize) -> Begins<'a> {
+    pub(super) fn new(text: &'a [u8], from: usize, runs: Runs) -> Begins<'a> {
         let before = match from.checked_sub(1).map(|before| text[before]) {
             Some(byte) => {
                 let bit = |is: bool| u64::from(is) << 63;
@@ -47,9 +55,9 @@ impl<'a> Begins<'a> {
             }
             None => Classes::default(),
         };
-        let classes = Classes::of(text, from);
-        let next = Classes::of(text, from + BLOCK_CHARS);
-        Begins { text, block: from, before, classes, next }
+        let classes = Classes::of(text, from, runs);
+        let next = Classes::of(text, from + BLOCK_CHARS, runs);
+        Begins { text, block: from, before, classes, next, runs }
     }
 
     /// Where the block begins.
@@ -64,10 +72,12 @@ impl<'a> Begins<'a> {
         if numbers != 0 {
             numbers &= self.long_or_chained();
         }
-        let mut runs = alphanumerics & !following(alphanumerics, self.before.alphanumerics);
-        if runs != 0 {
-            runs &= repeated(alphanumerics, self.next.alphanumerics);
-        }
+        let runs = match self.runs {
+            Runs::PassedOver => 0,
+            Runs::Read => {
+                repeated(alphanumerics, self.next.alphanumerics) & !following(alphanumerics, self.before.alphanumerics)
+            }
+        };
         Places { at_signs, numbers, runs }
     }
 
@@ -93,27 +103,24 @@ impl<'a> Begins<'a> {
         self.before = self.classes;
         self.classes = self.next;
         self.block += BLOCK_CHARS;
-        self.next = Classes::of(self.text, self.block + BLOCK_CHARS);
+        self.next = Classes::of(self.text, self.block + BLOCK_CHARS, self.runs);
     }
 }
 
 impl Classes {
-    /// The classes of the block at `from`.
-    fn of(text: &[u8], from: usize) -> Classes {
+    /// The classes of the block at `from`; of letters only where runs are read.
+    #[inline(always)]
+    fn of(text: &[u8], from: usize, runs: Runs) -> Classes {
         let rest = text.get(from..).unwrap_or(&[]);
-        if let Some(block) = rest.first_chunk() {
-            return Classes::of_block(block);
-        }
-        let mut block = [0; BLOCK_CHARS];
-        block[..rest.len()].copy_from_slice(rest);
-        Classes::of_block(&block)
-    }
-
-    fn of_block(block: &[u8; BLOCK_CHARS]) -> Classes {
+        let mut last = [0; BLOCK_CHARS];
+        let block = rest.first_chunk().unwrap_or_else(|| {
+            last[..rest.len()].copy_from_slice(rest);
+            &last
+        });
         let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
         let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
         let digits = lanes::bits(block, is_digit);
-        let letters = lanes::bits(block, is_letter);
+        let letters = if runs == Runs::Read { lanes::bits(block, is_letter) } else { 0 };
         Classes {
             at_signs: lanes::bits(block, |byte| byte == b'@'),
             digits,

@@ -3,7 +3,7 @@
 //! What is found at a place depends on the [`LOOKBACK_CHARS`] characters before it and the [`LOOKAHEAD_CHARS`]
 //! behind it only, and on the cards that were found before.
 
-use super::begins::{BLOCK_CHARS, Begins};
+use super::begins::{BLOCK_CHARS, Begins, Runs};
 use super::hits::{Hit, Owners, Value};
 use crate::index::Index;
 use crate::key::ValueKind;
@@ -64,12 +64,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn read(&mut self, from: usize, to: usize) {
-        let reads_runs = if self.index.has(ValueKind::Secret) { u64::MAX } else { 0 };
-        let mut begins = Begins::new(self.bytes, from);
+        let runs = if self.index.has(ValueKind::Secret) { Runs::Read } else { Runs::PassedOver };
+        let mut begins = Begins::new(self.bytes, from, runs);
         while begins.block() < to {
             let places = begins.places();
-            let runs = places.runs & reads_runs;
-            let mut left = places.at_signs | places.numbers | runs;
+            let mut left = places.at_signs | places.numbers | places.runs;
             if to - begins.block() < BLOCK_CHARS {
                 left &= (1 << (to - begins.block())) - 1;
             }
@@ -83,7 +82,7 @@ impl Reading<'_> {
                 if places.numbers >> bit & 1 == 1 {
                     self.digits(place, begins.digits_at(bit));
                 }
-                if runs >> bit & 1 == 1 {
+                if places.runs >> bit & 1 == 1 {
                     self.secret(place);
                 }
             }

@@ -324,9 +324,12 @@ fn eight_bits(c: char, multiplier: u64) -> u8 {
     (u64::from(u32::from(c)).wrapping_mul(multiplier) >> 56) as u8
 }
 
+/// In UTF-8, most parts make one block of the hash.
 fn part_hash(key: &HashKey, subject: SubjectId, part: &[char]) -> u64 {
     let mut bytes = [0; 4 * PART_CHARS_MAX];
-    let (words, _) = bytes.as_chunks_mut();
-    words.iter_mut().zip(part).for_each(|(word, c)| *word = u32::from(*c).to_le_bytes());
-    key.name_part(subject, &bytes[..4 * part.len().min(PART_CHARS_MAX)]) & ((1 << HASH_BITS) - 1)
+    let mut len = 0;
+    for c in part.iter().take(PART_CHARS_MAX) {
+        len += c.encode_utf8(&mut bytes[len..]).len();
+    }
+    key.name_part(subject, &bytes[..len]) & ((1 << HASH_BITS) - 1)
 }

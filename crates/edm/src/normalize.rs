@@ -161,14 +161,33 @@ fn wide_chars(value: &str) -> Vec<char> {
 }
 
 fn kanji(c: char) -> char {
-    if c < '\u{4E00}' {
+    match c {
+        '\u{F900}'..='\u{FAFF}' => one_form(canonical(c)),
+        _ => one_form(c),
+    }
+}
+
+fn one_form(c: char) -> char {
+    if VARIANT_BITS[variant_word(c)] >> (c as u32 % 64) & 1 == 0 {
         return c;
     }
-    let canonical = match c {
-        '\u{F900}'..='\u{FAFF}' => canonical(c),
-        _ => c,
-    };
-    VARIANTS.binary_search_by_key(&canonical, |(from, _)| *from).map_or(canonical, |at| VARIANTS[at].1)
+    VARIANTS.binary_search_by_key(&c, |(from, _)| *from).map_or(c, |at| VARIANTS[at].1)
+}
+
+/// A bit for the lowest ten of each variant: nearly all other characters are passed over by it.
+const VARIANT_BITS: [u64; 16] = {
+    let mut bits = [0; 16];
+    let mut at = 0;
+    while at < VARIANTS.len() {
+        let (from, _) = VARIANTS[at];
+        bits[variant_word(from)] |= 1 << (from as u32 % 64);
+        at += 1;
+    }
+    bits
+};
+
+const fn variant_word(c: char) -> usize {
+    c as usize / 64 % 16
 }
 
 /// The first character of the canonical decomposition.

@@ -42,9 +42,10 @@ fn is_line_end(byte: u8) -> bool {
     (byte == b'\n') | (byte == b'\r')
 }
 
-/// Reads characters of three bytes of UTF-8 into what the detectors see of them; says how many bytes were read.
-/// Stops at what is none, and at kana that may be joined with what follows. About 0.8 GB/s.
-pub(super) fn wide_run(input: &[u8], seen: &mut Vec<u8>) -> usize {
+/// Reads characters of three bytes of UTF-8 and gives each, and the detectors' byte of it; says how many bytes were
+/// read. Stops at what is none, and at kana that may be joined with what follows. About 0.8 GB/s.
+#[inline(always)]
+pub(super) fn wide_run(input: &[u8], mut give: impl FnMut(u32, u8)) -> usize {
     let mut rest = input;
     while let [lead, second @ 0x80..=0xBF, third @ 0x80..=0xBF, behind @ ..] = rest {
         let byte = match (lead, second) {
@@ -62,7 +63,8 @@ pub(super) fn wide_run(input: &[u8], seen: &mut Vec<u8>) -> usize {
             (0xEF, 0xBD) if *third <= 0x9E => third - 0x20,
             _ => break,
         };
-        seen.push(byte);
+        let c = u32::from(lead & 0x0F) << 12 | u32::from(second & 0x3F) << 6 | u32::from(third & 0x3F);
+        give(c, byte);
         rest = behind;
     }
     input.len() - rest.len()

@@ -147,7 +147,7 @@ impl Sink for Seen {
     }
 
     fn read_wide(&mut self, input: &[u8], start: u64) -> usize {
-        let read = fast::wide_run(input, &mut self.bytes);
+        let read = fast::wide_run(input, |_, byte| self.bytes.push(byte));
         if read > 0 {
             self.end = start + read as u64;
         }

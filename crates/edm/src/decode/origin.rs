@@ -4,6 +4,7 @@
 //! window stay too, with marks of the decoder's state among them; from the nearest mark on they are read again, into
 //! characters for names and source places for findings.
 
+use super::fast;
 use super::stages::{PENDING_CHARS_MAX, Sink, Stages};
 use crate::normalize;
 use std::ops::Range;
@@ -16,7 +17,9 @@ const STEP_BYTES_MIN: usize = 64;
 /// The most characters from one mark to the next: a byte gives one, and all that was pending.
 pub(crate) const MARK_CHARS_MAX: usize = MARK_CHARS + STEP_BYTES_MIN + PENDING_CHARS_MAX + 8;
 /// Bytes that are read again at once.
-const AGAIN_BYTES: usize = 128;
+const AGAIN_BYTES: usize = 256;
+/// Characters for which room is made at once where reading again begins.
+const ROOM_CHARS: usize = 2048;
 
 /// The source of a text window.
 #[derive(Clone, Debug, Default)]
@@ -145,7 +148,10 @@ impl Origin {
             let (at, start, stages) = (mark.at, mark.start, mark.stages.clone());
             self.derived.clear();
             self.derived.from = at;
-            self.derived.spelled.bounds.push(start);
+            let Spelled { chars, bounds } = &mut self.derived.spelled;
+            chars.reserve(ROOM_CHARS.min(self.raw.len()));
+            bounds.reserve(ROOM_CHARS.min(self.raw.len()) + 1);
+            bounds.push(start);
             self.derived.stages = Some(stages);
         }
         let Derived { from, stages: Some(stages), spelled } = &mut self.derived else { return };
@@ -193,8 +199,13 @@ impl Sink for Spelled {
         self.bounds.extend((end - run.len() as u64..end).map(|start| start + 1));
     }
 
-    fn read_wide(&mut self, _: &[u8], _: u64) -> usize {
-        0
+    fn read_wide(&mut self, input: &[u8], start: u64) -> usize {
+        let mut end = start;
+        fast::wide_run(input, |c, _| {
+            end += 3;
+            let c = char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER);
+            self.put(normalize::width(c), end);
+        })
     }
 }
 

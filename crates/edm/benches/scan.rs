@@ -1,7 +1,7 @@
 //! How fast bodies are scanned, and how fast an index is built. `cargo bench -p sekisho-edm`.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig, Scanner, TextForm};
+use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, Reflected, RegisterConfig, Scanner, TextForm};
 use sekisho_model::{FieldKind, Timestamp};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -103,6 +103,20 @@ fn one_customer() -> String {
     clean_html().replacen("<body>", &format!("<body>{card}"), 1)
 }
 
+/// A page for a customer who is logged in, with nobody's data but theirs: what a gateway sees most.
+fn own_page() -> String {
+    let p = person(4711);
+    let head = format!("<header><span>{}様</span><a href=\"/logout\">ログアウト</a></header>", p[1].replace(' ', "　"));
+    let form = format!(
+        "<dl><dt>口座番号</dt><dd>{}</dd><dt>お名前</dt><dd>{}</dd><dt>フリガナ</dt><dd>{}</dd><dt>メール</dt><dd>{}</dd><dt>電話番号</dt><dd>{}</dd></dl>",
+        p[0], p[1], p[2], p[4], p[5]
+    );
+    let mut page = clean_html().replacen("<body>", &format!("<body>{head}"), 1);
+    let middle = page.match_indices("<tr").nth(30).expect("a page has rows").0;
+    page.insert_str(middle, &form);
+    page
+}
+
 fn json_of_20() -> String {
     let rows: Vec<String> = (0..20u64)
         .map(|at| {
@@ -138,6 +152,7 @@ fn benches(c: &mut Criterion) {
     let bodies = [
         ("html_10k_clean", clean_html()),
         ("html_10k_one_customer", one_customer()),
+        ("html_10k_own_page", own_page()),
         ("json_20_customers", json_of_20()),
         ("csv_10k_customers", csv_of_10_000()),
     ];
@@ -156,11 +171,33 @@ fn benches(c: &mut Criterion) {
         });
     }
     group.finish();
+    request(c, &index);
     let mut group = c.benchmark_group("index");
     group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(2));
     group.throughput(Throughput::Elements(PERSONS));
     group.bench_function("build_100k_persons", |b| {
         b.iter_batched(|| (), |()| build(&config, &csv), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+/// What an ordinary request costs before its response is seen.
+fn request(c: &mut Criterion, index: &Arc<Index>) {
+    let parts = [
+        "/account/rates?pair=USDJPY&from=2026-11-01",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+        "https://fx.example/account/",
+        "session=8d0ac1ee3fa24c0b9a7d51c2f6b3e804",
+    ];
+    let mut group = c.benchmark_group("request");
+    group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    group.throughput(Throughput::Bytes(parts.iter().map(|part| part.len() as u64).sum()));
+    group.bench_function("ordinary", |b| {
+        b.iter(|| {
+            let mut reflected = Reflected::default();
+            parts.iter().for_each(|part| reflected.add(index, part.as_bytes()));
+            reflected
+        });
     });
     group.finish();
 }

@@ -11,6 +11,7 @@ mod decode;
 mod fuzz;
 mod index;
 mod key;
+mod lanes;
 mod names;
 mod normalize;
 pub mod register;

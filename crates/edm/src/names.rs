@@ -1,7 +1,7 @@
 //! Names of one subject, looked for in a window of the text. Section 5 of `RULES.md`.
 //!
 //! The index keeps a fingerprint of 8 bytes for each name, salted with the subject's number: lengths of the parts,
-//! a filter of each first character and a short keyed hash. The name itself is nowhere.
+//! filters of each first and last character and a short keyed hash. The name itself is nowhere.
 
 use crate::key::HashKey;
 use sekisho_model::SubjectId;
@@ -21,11 +21,22 @@ const HONORIFICS: [&[char]; 4] = [&['サ', 'マ'], &['サ', 'ン'], &['ク', '�
 /// Characters around a window that decide whether a part in it is a word of its own.
 pub(crate) const CONTEXT_CHARS: usize = 4;
 
-/// The stored form of a name: 5 + 5 bits of lengths, 8 + 8 of filters, 19 + 19 of hashes. 0 is no name.
+/// The stored form of a name, two parts of 5 bits of length, 8 + 8 of filters and 11 of hash. 0 is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub(crate) u64);
 
-const HASH_BITS: u32 = 19;
+const PART_BITS: u32 = 32;
+const HASH_BITS: u32 = 11;
+
+/// The stored form of a part of a name. The filters are there because hashes are dear: a page's text has a few
+/// characters of a right first filter around each value, and of these hardly one has the right last filter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PartPrint {
+    len: usize,
+    first: u8,
+    last: u8,
+    hash: u64,
+}
 
 /// What of the normal text names are looked for in.
 #[derive(Clone, Copy)]
@@ -55,39 +66,42 @@ impl Fingerprint {
         if !whole_ok || first.len() > PART_CHARS_MAX || last.len() > PART_CHARS_MAX {
             return None;
         }
-        let filter = Filter::new(key, subject);
-        let first_char_of_last = last.first().map_or(0, |c| filter.of(*c));
-        let mut bits = first.len() as u64;
-        bits = bits << 5 | last.len() as u64;
-        bits = bits << 8 | u64::from(filter.of(first[0]));
-        bits = bits << 8 | u64::from(first_char_of_last);
-        bits = bits << HASH_BITS | part_hash(key, subject, first);
-        bits = bits << HASH_BITS | if last.is_empty() { 0 } else { part_hash(key, subject, last) };
-        Some(Fingerprint(bits))
+        let filters = Filters::new(key, subject);
+        let part = |part: &[char]| PartPrint::new(key, subject, &filters, part).map_or(0, PartPrint::bits);
+        Some(Fingerprint(part(first) << PART_BITS | part(last)))
     }
 
-    fn first_len(self) -> usize {
-        (self.0 >> 59) as usize
+    fn surname(self) -> Option<PartPrint> {
+        PartPrint::of_bits(self.0 >> PART_BITS)
     }
 
-    fn last_len(self) -> usize {
-        (self.0 >> 54 & 31) as usize
+    fn given_name(self) -> Option<PartPrint> {
+        PartPrint::of_bits(self.0 & ((1 << PART_BITS) - 1))
+    }
+}
+
+impl PartPrint {
+    fn new(key: &HashKey, subject: SubjectId, filters: &Filters, part: &[char]) -> Option<PartPrint> {
+        let [first, ..] = part else { return None };
+        let last = part[part.len() - 1];
+        let hash = part_hash(key, subject, part);
+        Some(PartPrint { len: part.len(), first: filters.first(*first), last: filters.last(last), hash })
     }
 
-    fn first_filter(self) -> u8 {
-        (self.0 >> 46) as u8
+    fn bits(self) -> u64 {
+        let filtered = (self.len as u64) << 8 | u64::from(self.first);
+        (filtered << 8 | u64::from(self.last)) << HASH_BITS | self.hash
     }
 
-    fn last_filter(self) -> u8 {
-        (self.0 >> 38) as u8
-    }
-
-    fn first_hash(self) -> u64 {
-        self.0 >> HASH_BITS & ((1 << HASH_BITS) - 1)
-    }
-
-    fn last_hash(self) -> u64 {
-        self.0 & ((1 << HASH_BITS) - 1)
+    fn of_bits(bits: u64) -> Option<PartPrint> {
+        let filtered = bits >> HASH_BITS;
+        let part = PartPrint {
+            len: (filtered >> 16) as usize,
+            first: (filtered >> 8) as u8,
+            last: filtered as u8,
+            hash: bits & ((1 << HASH_BITS) - 1),
+        };
+        (part.len > 0).then_some(part)
     }
 }
 
@@ -96,57 +110,49 @@ pub(crate) struct Finder<'a> {
     key: &'a HashKey,
     subject: SubjectId,
     haystack: Haystack<'a>,
-    /// The filter of each character in the window: most places are passed over by it.
-    filters: Vec<u8>,
+    filters: Filters,
+    room: &'a mut Room,
+}
+
+/// Room to work in, so that a search need not ask for memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
+    /// The first filter of each character in the window: most places are passed over by it.
+    firsts: Vec<u8>,
+    /// The places of the surname and the given name.
+    surnames: Vec<Range<usize>>,
+    given: Vec<Range<usize>>,
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn new(key: &'a HashKey, subject: SubjectId, haystack: Haystack<'a>) -> Finder<'a> {
-        let filter = Filter::new(key, subject);
-        let filters = haystack.chars[haystack.window.clone()].iter().map(|c| filter.of(*c)).collect();
-        Finder { key, subject, haystack, filters }
+    pub(crate) fn new(key: &'a HashKey, subject: SubjectId, haystack: Haystack<'a>, room: &'a mut Room) -> Finder<'a> {
+        let filters = Filters::new(key, subject);
+        room.firsts.clear();
+        room.firsts.extend(haystack.chars[haystack.window.clone()].iter().map(|c| filters.first(*c)));
+        Finder { key, subject, haystack, filters, room }
     }
 
     /// Gives the span of every occurrence of the name.
-    pub(crate) fn find(&self, name: Fingerprint, mut give: impl FnMut(Range<usize>)) {
-        if name.first_len() == 0 {
-            return;
+    pub(crate) fn find(&mut self, name: Fingerprint, give: impl FnMut(Range<usize>)) {
+        let Some(surname) = name.surname() else { return };
+        let Some(given_name) = name.given_name() else { return self.find_whole(surname, give) };
+        let mut surnames = std::mem::take(&mut self.room.surnames);
+        let mut given = std::mem::take(&mut self.room.given);
+        self.places(surname, &mut surnames);
+        if !surnames.is_empty() {
+            self.places(given_name, &mut given);
+            let is_short = surname.len == 1 || given_name.len == 1;
+            find_pairs(self.haystack, &surnames, &given, is_short, give);
         }
-        if name.last_len() == 0 {
-            self.find_whole(name, give);
-            return;
-        }
-        let haystack = self.haystack;
-        let surnames = self.places(name.first_len(), name.first_filter(), name.first_hash());
-        if surnames.is_empty() {
-            return;
-        }
-        let given = self.places(name.last_len(), name.last_filter(), name.last_hash());
-        let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
-        let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
-        let surnames_bounded = surnames.iter().filter(|part| bounded(haystack, script, part, &given));
-        let given_bounded: Vec<_> = given.iter().filter(|part| bounded(haystack, script, part, &surnames)).collect();
-        let is_short = script != Script::Latin && (name.first_len() == 1 || name.last_len() == 1);
-        let gap_max = if is_short { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
-        for surname in surnames_bounded {
-            let nearest = given_bounded
-                .iter()
-                .filter_map(|given| gap(surname, given).map(|gap| (gap, Reverse(given.start), given.end)))
-                .min();
-            if let Some((gap, Reverse(start), end)) = nearest
-                && gap <= gap_max
-            {
-                give(surname.start.min(start)..surname.end.max(end));
-            }
-        }
+        (self.room.surnames, self.room.given) = (surnames, given);
     }
 
     /// A name without a space: its characters with few spaces between them.
-    fn find_whole(&self, name: Fingerprint, mut give: impl FnMut(Range<usize>)) {
+    fn find_whole(&self, name: PartPrint, mut give: impl FnMut(Range<usize>)) {
         let mut part = Vec::with_capacity(PART_CHARS_MAX);
-        for begin in self.begins(name.first_filter()) {
-            let Some(end) = self.spaced_part(begin, name.first_len(), &mut part) else { continue };
-            if part_hash(self.key, self.subject, &part) != name.first_hash() {
+        for begin in self.begins(name.first) {
+            let Some(end) = self.spaced_part(begin, name.len, &mut part) else { continue };
+            if !self.is_part(name, &part) {
                 continue;
             }
             let place = begin..end;
@@ -179,19 +185,52 @@ impl<'a> Finder<'a> {
     }
 
     /// The places in the window that hold this part and are not taken.
-    fn places(&self, len: usize, filter: u8, hash: u64) -> Vec<Range<usize>> {
+    fn places(&self, part: PartPrint, places: &mut Vec<Range<usize>>) {
         let Haystack { chars, window, .. } = self.haystack;
-        self.begins(filter)
-            .map(|begin| begin..begin + len)
-            .filter(|place| place.end <= window.end)
-            .filter(|place| part_hash(self.key, self.subject, &chars[place.clone()]) == hash)
-            .filter(|place| !is_taken(self.haystack, place))
-            .collect()
+        places.clear();
+        places.extend(
+            self.begins(part.first)
+                .map(|begin| begin..begin + part.len)
+                .filter(|place| place.end <= window.end)
+                .filter(|place| self.is_part(part, &chars[place.clone()]))
+                .filter(|place| !is_taken(self.haystack, place)),
+        );
     }
 
-    /// The places in the window whose character has this filter.
+    /// Whether these characters, of the right number and the right first one, are the part.
+    fn is_part(&self, part: PartPrint, chars: &[char]) -> bool {
+        chars.last().is_some_and(|last| self.filters.last(*last) == part.last)
+            && part_hash(self.key, self.subject, chars) == part.hash
+    }
+
+    /// The places in the window whose character has this first filter.
     fn begins(&self, filter: u8) -> impl Iterator<Item = usize> + '_ {
-        memchr::memchr_iter(filter, &self.filters).map(|at| self.haystack.window.start + at)
+        memchr::memchr_iter(filter, &self.room.firsts).map(|at| self.haystack.window.start + at)
+    }
+}
+
+/// Gives each surname with the given name that is nearest to it and near enough.
+fn find_pairs(
+    haystack: Haystack<'_>,
+    surnames: &[Range<usize>],
+    given: &[Range<usize>],
+    is_short: bool,
+    mut give: impl FnMut(Range<usize>),
+) {
+    let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
+    let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
+    let gap_max = if is_short && script != Script::Latin { GAP_OF_SHORT_CHARS_MAX } else { GAP_CHARS_MAX };
+    for surname in surnames.iter().filter(|part| bounded(haystack, script, part, given)) {
+        let nearest = given
+            .iter()
+            .filter(|part| bounded(haystack, script, part, surnames))
+            .filter_map(|given| gap(surname, given).map(|gap| (gap, Reverse(given.start), given.end)))
+            .min();
+        if let Some((gap, Reverse(start), end)) = nearest
+            && gap <= gap_max
+        {
+            give(surname.start.min(start)..surname.end.max(end));
+        }
     }
 }
 
@@ -258,25 +297,39 @@ fn is_kana(c: char) -> bool {
     matches!(c, '\u{30A1}'..='\u{30FA}' | 'ー')
 }
 
-/// Eight bits of a character under a multiplier that only the key and the subject give.
-struct Filter {
-    multiplier: u64,
+/// Eight bits of a part's first character and of its last one, under multipliers that only the key and the subject
+/// give.
+#[derive(Clone, Copy)]
+struct Filters {
+    first: u64,
+    last: u64,
 }
 
-impl Filter {
-    fn new(key: &HashKey, subject: SubjectId) -> Filter {
-        Filter { multiplier: key.name_filter(subject) | 1 }
+impl Filters {
+    fn new(key: &HashKey, subject: SubjectId) -> Filters {
+        let [first, last] = key.name_filters(subject);
+        Filters { first: first | 1, last: last | 1 }
     }
 
-    fn of(&self, c: char) -> u8 {
-        (u64::from(u32::from(c)).wrapping_mul(self.multiplier) >> 56) as u8
+    fn first(&self, c: char) -> u8 {
+        eight_bits(c, self.first)
+    }
+
+    fn last(&self, c: char) -> u8 {
+        eight_bits(c, self.last)
     }
 }
 
+fn eight_bits(c: char, multiplier: u64) -> u8 {
+    (u64::from(u32::from(c)).wrapping_mul(multiplier) >> 56) as u8
+}
+
+/// In UTF-8, most parts make one block of the hash.
 fn part_hash(key: &HashKey, subject: SubjectId, part: &[char]) -> u64 {
     let mut bytes = [0; 4 * PART_CHARS_MAX];
-    for (slot, c) in bytes.chunks_exact_mut(4).zip(part) {
-        slot.copy_from_slice(&u32::from(*c).to_le_bytes());
+    let mut len = 0;
+    for c in part.iter().take(PART_CHARS_MAX) {
+        len += c.encode_utf8(&mut bytes[len..]).len();
     }
-    key.name_part(subject, &bytes[..4 * part.len().min(PART_CHARS_MAX)]) & ((1 << HASH_BITS) - 1)
+    key.name_part(subject, &bytes[..len]) & ((1 << HASH_BITS) - 1)
 }

@@ -4,15 +4,6 @@
 
 use unicode_normalization::char::decompose_canonical;
 
-/// A character after folding: as names see it, and as the other detectors see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Folded {
-    /// Normal form, ASCII letters in lower case.
-    pub(crate) name: char,
-    /// The ASCII byte in its own case; [`HYPHEN`] and [`OTHER`] stand for what is not ASCII.
-    pub(crate) byte: u8,
-}
-
 /// A hyphen that is not `-`: joins digits, belongs to no mail, id or secret.
 pub(crate) const HYPHEN: u8 = 0x80;
 /// Any other character outside ASCII.
@@ -87,7 +78,7 @@ const HALF_WIDTH: [char; 56] = [
 ];
 
 /// Steps 1–3 for one character: width and hiragana. Voiced marks become their combining forms, for [`voiced`].
-pub(crate) fn width(c: char) -> char {
+pub(crate) const fn width(c: char) -> char {
     match c {
         '\u{FF01}'..='\u{FF5E}' => shifted(c, -0xFEE0),
         '\u{3000}' | '\u{A0}' => ' ',
@@ -100,7 +91,7 @@ pub(crate) fn width(c: char) -> char {
 }
 
 /// The katakana that `kana` becomes with a combining (semi-)voiced mark, if it takes one.
-pub(crate) fn voiced(kana: char, mark: char) -> Option<char> {
+pub(crate) const fn voiced(kana: char, mark: char) -> Option<char> {
     match (kana, mark) {
         (
             'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ' | 'ト',
@@ -114,32 +105,44 @@ pub(crate) fn voiced(kana: char, mark: char) -> Option<char> {
 }
 
 /// Whether a following mark could change this character (after [`width`]).
-pub(crate) fn takes_mark(c: char) -> bool {
-    matches!(c, 'ウ' | 'カ'..='ト' | 'ハ'..='ホ') && (voiced(c, '\u{3099}').is_some())
+pub(crate) const fn takes_mark(c: char) -> bool {
+    matches!(c, 'ウ' | 'カ'..='ト' | 'ハ'..='ホ') && voiced(c, '\u{3099}').is_some()
 }
 
-/// Steps 4–6 for a character that went through [`width`] and [`voiced`].
-pub(crate) fn fold(c: char) -> Folded {
-    if c.is_ascii() {
-        return Folded { name: c.to_ascii_lowercase(), byte: c as u8 };
-    }
-    let byte = match c {
+/// Steps 4–5 as all detectors but names see them, for a character that went through [`width`] and [`voiced`]: the
+/// ASCII byte in its own case; [`HYPHEN`] and [`OTHER`] stand for what is not ASCII.
+pub(crate) const fn byte(c: char) -> u8 {
+    match c {
+        '\0'..='\u{7F}' => c as u8,
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{30FC}' => HYPHEN,
         _ => OTHER,
-    };
-    let name = match c {
+    }
+}
+
+/// Steps 4–6 as names see them, for a character that went through [`width`] and [`voiced`].
+pub(crate) fn name(c: char) -> char {
+    match c {
+        '\0'..='\u{7F}' => c.to_ascii_lowercase(),
         'ァ' | 'ィ' | 'ゥ' | 'ェ' | 'ォ' | 'ッ' | 'ャ' | 'ュ' | 'ョ' => shifted(c, 1),
         'ヮ' => 'ワ',
         'ヵ' => 'カ',
         'ヶ' => 'ケ',
         '\u{C0}'..='\u{17F}' => latin_base(c),
         _ => kanji(c),
-    };
-    Folded { name, byte }
+    }
 }
 
-/// The normal form of a whole register value: what a body with this value, unescaped, becomes. Trimmed.
-pub(crate) fn normal_chars(value: &str) -> Vec<Folded> {
+/// The normal form of a whole register value, for names: what a body with this value, unescaped, becomes. Trimmed.
+pub(crate) fn normal_chars(value: &str) -> Vec<char> {
+    wide_chars(value).into_iter().map(name).collect()
+}
+
+/// The same for all other kinds.
+pub(crate) fn normal_bytes(value: &str) -> Vec<u8> {
+    wide_chars(value).into_iter().map(byte).collect()
+}
+
+fn wide_chars(value: &str) -> Vec<char> {
     let mut wide: Vec<char> = Vec::with_capacity(value.len());
     for c in value.chars().map(width) {
         match wide.last().copied().and_then(|last| voiced(last, c)) {
@@ -150,26 +153,41 @@ pub(crate) fn normal_chars(value: &str) -> Vec<Folded> {
             None => wide.push(c),
         }
     }
-    let text: &[char] = &wide;
-    let begin = text.iter().position(|c| !c.is_whitespace()).unwrap_or(text.len());
-    let end = text.iter().rposition(|c| !c.is_whitespace()).map_or(begin, |last| last + 1);
-    text[begin..end].iter().copied().map(fold).collect()
-}
-
-/// The bytes of [`normal_chars`], when all are ASCII or hyphens.
-pub(crate) fn normal_bytes(value: &str) -> Vec<u8> {
-    normal_chars(value).iter().map(|folded| folded.byte).collect()
+    let end = wide.iter().rposition(|c| !c.is_whitespace()).map_or(0, |last| last + 1);
+    wide.truncate(end);
+    let begin = wide.iter().position(|c| !c.is_whitespace()).unwrap_or(end);
+    wide.drain(..begin);
+    wide
 }
 
 fn kanji(c: char) -> char {
-    if c < '\u{4E00}' {
+    match c {
+        '\u{F900}'..='\u{FAFF}' => one_form(canonical(c)),
+        _ => one_form(c),
+    }
+}
+
+fn one_form(c: char) -> char {
+    if VARIANT_BITS[variant_word(c)] >> (c as u32 % 64) & 1 == 0 {
         return c;
     }
-    let canonical = match c {
-        '\u{F900}'..='\u{FAFF}' => canonical(c),
-        _ => c,
-    };
-    VARIANTS.binary_search_by_key(&canonical, |(from, _)| *from).map_or(canonical, |at| VARIANTS[at].1)
+    VARIANTS.binary_search_by_key(&c, |(from, _)| *from).map_or(c, |at| VARIANTS[at].1)
+}
+
+/// A bit for the lowest ten of each variant: nearly all other characters are passed over by it.
+const VARIANT_BITS: [u64; 16] = {
+    let mut bits = [0; 16];
+    let mut at = 0;
+    while at < VARIANTS.len() {
+        let (from, _) = VARIANTS[at];
+        bits[variant_word(from)] |= 1 << (from as u32 % 64);
+        at += 1;
+    }
+    bits
+};
+
+const fn variant_word(c: char) -> usize {
+    c as usize / 64 % 16
 }
 
 /// The first character of the canonical decomposition.
@@ -186,6 +204,9 @@ fn latin_base(c: char) -> char {
     if base.is_ascii_alphabetic() { base.to_ascii_lowercase() } else { c }
 }
 
-fn shifted(c: char, by: i32) -> char {
-    u32::try_from(c as i32 + by).ok().and_then(char::from_u32).unwrap_or(c)
+const fn shifted(c: char, by: i32) -> char {
+    match char::from_u32((c as u32).wrapping_add_signed(by)) {
+        Some(shifted) => shifted,
+        None => c,
+    }
 }

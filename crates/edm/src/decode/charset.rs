@@ -46,6 +46,9 @@ pub(super) struct CharsetDecoder {
     at: u64,
 }
 
+/// Begins what switches the character set in ISO-2022-JP.
+pub(super) const SWITCH: u8 = 0x1B;
+
 /// The most characters that one byte completes: an invalid part and up to three bytes behind it.
 const CHARS_A_BYTE_MAX: usize = 4;
 
@@ -90,24 +93,38 @@ impl CharsetDecoder {
             }
     }
 
-    /// A character of UTF-8 outside ASCII that the input holds whole, and its bytes: the fast way round [`push`].
+    /// Whether the next byte begins a character of UTF-8.
+    pub(super) fn begins_utf8(&self) -> bool {
+        self.charset == Charset::Utf8 && self.partial.len == 0
+    }
+
+    /// A character outside ASCII that the input holds whole, and its bytes: the fast way round [`push`].
     ///
     /// [`push`]: CharsetDecoder::push
     pub(super) fn whole_char(&self, input: &[u8]) -> Option<(char, usize)> {
-        if self.charset != Charset::Utf8 || self.partial.len > 0 {
+        if self.partial.len > 0 {
             return None;
         }
-        let len = match input.first()? {
-            0xC2..=0xDF => 2,
-            0xE0..=0xEF => 3,
-            0xF0..=0xF4 => 4,
-            _ => return None,
-        };
-        let text = std::str::from_utf8(input.get(..len)?).ok()?;
-        text.chars().next().map(|c| (c, len))
+        match (self.charset, input) {
+            (Charset::Utf8, [lead, ..]) => {
+                let len = match lead {
+                    0xC2..=0xDF => 2,
+                    0xE0..=0xEF => 3,
+                    0xF0..=0xF4 => 4,
+                    _ => return None,
+                };
+                let text = std::str::from_utf8(input.get(..len)?).ok()?;
+                text.chars().next().map(|c| (c, len))
+            }
+            (Charset::ShiftJis, [lead @ (0x81..=0x9F | 0xE0..=0xFC), trail, ..]) => {
+                known_pair(shift_jis(), *lead, *trail)
+            }
+            (Charset::EucJp, [lead @ 0xA1..=0xFE, trail, ..]) => known_pair(euc_jp(), *lead, *trail),
+            _ => None,
+        }
     }
 
-    /// Passes over bytes that the caller read as ASCII.
+    /// Passes over bytes that the caller read.
     pub(super) fn skip(&mut self, bytes: usize) {
         self.at += bytes as u64;
     }
@@ -301,6 +318,11 @@ fn half_width_kana(byte: u8) -> char {
 
 /// No character.
 const NONE: char = '\0';
+
+/// The character of a pair of bytes, and its bytes.
+fn known_pair(table: &[char], lead: u8, trail: u8) -> Option<(char, usize)> {
+    Some((table[pair(lead, trail)], 2)).filter(|(c, _)| *c != NONE)
+}
 
 fn pair(lead: u8, trail: u8) -> usize {
     usize::from(lead) << 8 | usize::from(trail)

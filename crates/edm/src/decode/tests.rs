@@ -13,7 +13,12 @@ fn text(form: TextForm, body: &[u8]) -> Vec<(char, u64)> {
         at += decoder.decode(&body[at..]).0;
     }
     decoder.finish();
-    (0..decoder.text.len()).map(|at| (decoder.text.chars[at], decoder.text.start(at))).collect()
+    let len = decoder.text.len();
+    if len == 0 {
+        return Vec::new();
+    }
+    let excerpt = decoder.text.excerpt(&(0..len));
+    (0..len).map(|at| (excerpt.chars[at], excerpt.span(&(at..at + 1)).0)).collect()
 }
 
 fn check(body: &str, expected: &str) {
@@ -86,6 +91,166 @@ fn an_empty_line_is_a_boundary_in_every_line_ending() {
     }
     let escaped = r"a\n\nb";
     assert_eq!(Decoder::new(form).decode(escaped.as_bytes()), (escaped.len(), Stop::InputRead));
+}
+
+/// The whole text as it is when every byte comes alone: no fast way is open then.
+fn slowly(form: TextForm, body: &[u8]) -> (Vec<u8>, Vec<char>, Vec<(u64, u64)>) {
+    let mut decoder = Decoder::new(form);
+    for byte in body {
+        decoder.decode(&[*byte]);
+    }
+    decoder.finish();
+    let mut chars = Vec::new();
+    let mut spans = Vec::new();
+    for at in 0..decoder.text.len() {
+        let excerpt = decoder.text.excerpt(&(at..at + 1));
+        chars.extend_from_slice(excerpt.chars);
+        spans.push(excerpt.span(&(0..1)));
+    }
+    (decoder.text.parts().0.to_vec(), chars, spans)
+}
+
+/// What the fast ways must not get wrong, some hundreds of characters of it.
+fn traps() -> impl Strategy<Value = String> {
+    let trap = prop::sample::select(vec![
+        "か",
+        "ガ",
+        "ハ",
+        "ｶ",
+        "ﾊ",
+        "ー",
+        "ｰ",
+        "、",
+        "山田",
+        "髙",
+        "Ａ１",
+        "＆",
+        "\u{3000}",
+        "\u{A0}",
+        "é",
+        "🙂",
+        "−",
+        "‐",
+        "\u{3099}",
+        "\u{309A}",
+        "\u{309B}",
+        "\u{309C}",
+        "\u{FF9E}",
+        "\u{FF9F}",
+        "&#x3099;",
+        "\\u309a",
+        "%E3%82%99",
+        "&amp;",
+        "&#12459;",
+        "\\u30cf",
+        "%E3%82%AB",
+        "\\ud842\\udfb7",
+        "\\ud842",
+        "&",
+        "&#",
+        "%",
+        "%E3%82",
+        "\\",
+        "\\\"",
+        "\n",
+        "\r\n",
+        " ",
+        "a",
+        "<td>12</td>",
+        "한",
+        "०",
+    ]);
+    prop::collection::vec((trap, 1..30usize), 1..120)
+        .prop_map(|traps| traps.into_iter().map(|(trap, times)| trap.repeat(times)).collect())
+}
+
+#[test]
+fn a_mark_after_every_kana_and_before_every_end_is_joined_alike() {
+    for kana in ('\u{3041}'..='\u{30FF}').chain('\u{FF66}'..='\u{FF9F}') {
+        for mark in [
+            "\u{3099}",
+            "\u{309A}",
+            "\u{309B}",
+            "\u{FF9F}",
+            "&#x3099;",
+            "\\u309a",
+            "%E3%82%99",
+            "%",
+            "",
+            "あ",
+            "x",
+            "\u{E000}",
+        ] {
+            let body = format!("{kana}{mark}{kana}{mark}");
+            let mut decoder = Decoder::new(TextForm::default());
+            decoder.decode(body.as_bytes());
+            decoder.finish();
+            let (bytes, chars, spans) = slowly(TextForm::default(), body.as_bytes());
+            assert_eq!(decoder.text.parts().0, bytes, "in {body}");
+            let excerpt = decoder.text.excerpt(&(0..bytes.len()));
+            assert_eq!(excerpt.chars, chars, "in {body}");
+            assert!((0..bytes.len()).all(|at| excerpt.span(&(at..at + 1)) == spans[at]), "in {body}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_ways_read_what_the_slow_way_reads(
+        traps in traps(),
+        set in 0..6usize,
+        noise in prop::collection::vec((any::<usize>(), any::<u8>()), 0..4),
+        cuts in prop::collection::vec(1..900usize, 1..12),
+        asked in prop::collection::vec((any::<usize>(), 1..700usize), 1..12),
+        forget in any::<usize>(),
+    ) {
+        let (charset, encoding) = [
+            (Charset::Utf8, encoding_rs::UTF_8),
+            (Charset::Utf8, encoding_rs::UTF_8),
+            (Charset::Utf8, encoding_rs::UTF_8),
+            (Charset::ShiftJis, encoding_rs::SHIFT_JIS),
+            (Charset::EucJp, encoding_rs::EUC_JP),
+            (Charset::Iso2022Jp, encoding_rs::ISO_2022_JP),
+        ][set];
+        let form = TextForm { charset, ..TextForm::default() };
+        let mut body = encoding.encode(&traps).0.into_owned();
+        let len = body.len();
+        noise.into_iter().for_each(|(place, byte)| body[place % len] = byte);
+        let (bytes, chars, spans) = slowly(form, &body);
+        prop_assume!(!bytes.is_empty());
+        let mut decoder = Decoder::new(form);
+        let mut rest = body.as_slice();
+        for cut in cuts.iter().cycle() {
+            let (piece, behind) = rest.split_at((*cut).min(rest.len()));
+            prop_assert_eq!(decoder.decode(piece), (piece.len(), Stop::InputRead));
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        decoder.finish();
+        let text = &mut decoder.text;
+        prop_assert_eq!(text.parts().0, bytes.as_slice());
+        let mut forgotten = 0;
+        for half in 0..2 {
+            for (begin, len) in &asked {
+                let begin = begin % (bytes.len() - forgotten);
+                let range = begin..(begin + len).min(bytes.len() - forgotten);
+                let whole = range.start + forgotten..range.end + forgotten;
+                let excerpt = text.excerpt(&range);
+                prop_assert_eq!(excerpt.chars, &chars[whole.clone()]);
+                prop_assert_eq!(excerpt.span(&(0..range.len())), (spans[whole.start].0, spans[whole.end - 1].1));
+                prop_assert!(text.start_before(range.start) <= spans[whole.start].0);
+            }
+            let most = forget % bytes.len();
+            if half == 0 {
+                forgotten = text.forget(most);
+                prop_assert!(forgotten <= most && most - forgotten <= super::MARK_CHARS_MAX);
+            }
+        }
+    }
 }
 
 proptest! {

@@ -221,7 +221,7 @@ impl<'a> Reading<'a> {
             let indexed = match &mut column.reads {
                 Reads::Nothing => true,
                 Reads::Names(fingerprints) => {
-                    let chars: Vec<char> = normal_chars(cell).iter().map(|folded| folded.name).collect();
+                    let chars = normal_chars(cell);
                     let fingerprint = Fingerprint::new(self.key, subject, &chars);
                     put_fingerprint(fingerprints, subject, fingerprint.unwrap_or(Fingerprint(0)));
                     fingerprint.is_some()

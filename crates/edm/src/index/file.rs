@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 12] = b"sekisho-edm\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The longest text in the file: names of registers and columns, reasons.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Elements that are read at once, so that a false length cannot allocate much.
@@ -168,7 +168,8 @@ impl<W: Write> Writer<'_, W> {
             self.u64(column.fingerprints.len() as u64)?;
             column.fingerprints.iter().try_for_each(|fingerprint| self.u64(fingerprint.0))?;
         }
-        self.u64(register.account_shapes.0)?;
+        self.u64(register.account_shapes.runs)?;
+        self.u64(register.account_shapes.lens)?;
         self.u64(register.secret_runs.len() as u64)?;
         for (hash, shape) in &register.secret_runs {
             self.u64(*hash)?;
@@ -293,7 +294,7 @@ impl<R: Read> Reader<'_, R> {
             let fingerprints = self.elements(len, |bytes| Fingerprint(u64::from_le_bytes(bytes)))?;
             register.names.push(NameColumn { field, fingerprints });
         }
-        register.account_shapes = account::Shapes(self.u64()?);
+        register.account_shapes = account::Shapes { runs: self.u64()?, lens: self.u64()? };
         let runs = self.len(u64::from(u32::MAX), "too many secrets")?;
         for _ in 0..runs {
             let (hash, before, len) = (self.u64()?, self.u16()?, self.u16()?);

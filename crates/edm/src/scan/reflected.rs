@@ -1,17 +1,20 @@
 //! The values that a request contained, so that their echo in the response is not counted. Section 7 of `RULES.md`.
 //!
-//! Lives as long as the request. Holds the request's text for the names in it, and wipes it when dropped.
+//! Lives as long as the request. Holds the request's text for the names in it, and wipes it when dropped. Most parts
+//! of a request hold no value and most responses no name: the text is spelled out for the first name only.
 
-use super::values::{Hit, Value, Values};
+use super::hits::{Hit, Value};
+use super::values::Values;
 use crate::TextForm;
-use crate::decode::Decoder;
+use crate::decode::{self, Decoder};
 use crate::index::Index;
 use crate::key::{HashKey, ValueKind};
-use crate::names::{Finder, Fingerprint, Haystack};
-use crate::value::{before, is_digit, my_number};
+use crate::names::{Finder, Fingerprint, Haystack, Room};
+use crate::value::my_number;
 use sekisho_model::{GenericKind, Subject};
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::OnceLock;
 use zeroize::Zeroize;
 
 /// The values that a request contained, so that their echo is not counted.
@@ -23,10 +26,12 @@ pub struct Reflected {
     texts: Vec<RequestText>,
 }
 
-/// A part of the request in normal form, and where values stand in it.
+/// A part of the request, and where values stand in its normal form.
 struct RequestText {
-    chars: Vec<char>,
+    raw: Box<[u8]>,
     taken: Vec<Range<usize>>,
+    /// The normal form, once a name was asked for.
+    chars: OnceLock<Vec<char>>,
 }
 
 impl std::fmt::Debug for Reflected {
@@ -39,7 +44,8 @@ impl Drop for Reflected {
     fn drop(&mut self) {
         self.my_numbers.zeroize();
         for text in &mut self.texts {
-            text.chars.zeroize();
+            text.raw.zeroize();
+            text.chars.take().zeroize();
         }
     }
 }
@@ -56,40 +62,51 @@ impl Reflected {
         if part.is_empty() {
             return;
         }
-        self.add_text(index, part);
+        self.add_text(index, part.into());
         if part.contains(&b'+') {
-            let mut form: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-            self.add_text(index, &form);
-            form.zeroize();
+            self.add_text(index, part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect());
         }
     }
 
-    fn add_text(&mut self, index: &Index, part: &[u8]) {
-        let mut decoder = Decoder::new(TextForm::default());
-        decoder.decode(part);
-        decoder.finish();
+    fn add_text(&mut self, index: &Index, raw: Box<[u8]>) {
         let mut hits: Vec<Hit> = Vec::new();
-        Values::default().read(index, &decoder.text, 0, decoder.text.len(), &mut hits);
-        let mut taken = Vec::with_capacity(hits.len());
-        for hit in hits {
-            let local = |at| usize::try_from(at).unwrap_or(usize::MAX);
-            taken.push(local(hit.place.start)..local(hit.place.end));
-            match hit.value {
-                Value::Listed { kind, hash, .. } => {
-                    self.values.insert((kind, hash));
-                }
-                Value::Generic { kind, hash } => {
-                    self.values.extend(value_kind(kind).zip(hash));
-                }
-                Value::MyNumber(_) => {}
+        let my_numbers = &mut self.my_numbers;
+        if decode::is_plain(&raw) {
+            let mut is_labelled = |digits: &[u8; 12], place: &Range<usize>| {
+                my_numbers.push(*digits);
+                let chars = decode::spell(&raw[my_number::label_window(place, raw.len())]);
+                my_number::has_label(&chars, place)
+            };
+            Values::default().read(index, &raw, 0, raw.len(), &mut is_labelled, &mut hits);
+        } else {
+            let mut decoder = Decoder::new(TextForm::default());
+            decoder.decode(&raw);
+            decoder.finish();
+            let (bytes, origin) = decoder.text.parts();
+            let mut is_labelled = |digits: &[u8; 12], place: &Range<usize>| {
+                my_numbers.push(*digits);
+                my_number::has_label(origin.excerpt(&my_number::label_window(place, bytes.len())).chars, place)
+            };
+            Values::default().read(index, bytes, 0, bytes.len(), &mut is_labelled, &mut hits);
+            decoder.text.wipe();
+        }
+        let taken = hits.into_iter().map(|hit| self.note(&hit)).collect();
+        self.texts.push(RequestText { raw, taken, chars: OnceLock::new() });
+    }
+
+    /// Notes a value of the request; says where it stands.
+    fn note(&mut self, hit: &Hit) -> Range<usize> {
+        match hit.value {
+            Value::Listed { kind, hash, .. } => {
+                self.values.insert((kind, hash));
             }
+            Value::Generic { kind, hash } => {
+                self.values.extend(value_kind(kind).zip(hash));
+            }
+            // Noted already, a label beside it or not.
+            Value::MyNumber(_) => {}
         }
-        let bytes = &decoder.text.bytes;
-        for begin in (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit() && !is_digit(before(bytes, *at))) {
-            self.my_numbers.extend(my_number::candidate(bytes, begin).map(|(digits, _)| digits));
-        }
-        decoder.text.bytes.zeroize();
-        self.texts.push(RequestText { chars: std::mem::take(&mut decoder.text.chars), taken });
+        super::around::local(&hit.place, 0)
     }
 
     pub(super) fn has_value(&self, kind: ValueKind, hash: u64) -> bool {
@@ -106,11 +123,12 @@ impl Reflected {
 
     /// Whether the request holds this name of the subject.
     pub(super) fn has_name(&self, key: &HashKey, subject: Subject, name: Fingerprint) -> bool {
+        let mut room = Room::default();
         self.texts.iter().any(|text| {
-            let window = 0..text.chars.len();
-            let haystack = Haystack { chars: &text.chars, window: &window, taken: &text.taken };
+            let chars = text.chars.get_or_init(|| decode::spell(&text.raw));
+            let haystack = Haystack { chars, window: &(0..chars.len()), taken: &text.taken };
             let mut is_found = false;
-            Finder::new(key, subject.id, haystack).find(name, |_| is_found = true);
+            Finder::new(key, subject.id, haystack, &mut room).find(name, |_| is_found = true);
             is_found
         })
     }

@@ -2,33 +2,44 @@
 
 use super::{at, fraction_after, fraction_before};
 
-const CHARS_MAX: usize = 40;
+/// The longest id.
+pub(crate) const CHARS_MAX: usize = 40;
 const RUNS_MAX: usize = 6;
 /// Digits in a row that one run has at least.
 pub(crate) const DIGITS_MIN: usize = 4;
 
-/// How many runs of a value stand before and after the first one with four digits in a row.
+/// How many runs of a value stand before and after the first one with four digits in a row, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     before: u8,
     after: u8,
+    len: u8,
 }
 
-/// A set of shapes: what occurs in an index.
+/// What shapes occur in an index. Years, prices and numbers of a page are seldom as long as the firm's numbers, and
+/// are not hashed in vain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shapes(pub(crate) u64);
+pub(crate) struct Shapes {
+    /// Runs before and after.
+    pub(crate) runs: u64,
+    /// Lengths.
+    pub(crate) lens: u64,
+}
 
 impl Shapes {
     pub(crate) fn insert(&mut self, shape: Shape) {
-        self.0 |= 1 << (usize::from(shape.before) * RUNS_MAX + usize::from(shape.after));
+        self.runs |= 1 << (usize::from(shape.before) * RUNS_MAX + usize::from(shape.after));
+        self.lens |= 1 << shape.len;
     }
 
     pub(crate) fn union(&mut self, other: Shapes) {
-        self.0 |= other.0;
+        self.runs |= other.runs;
+        self.lens |= other.lens;
     }
 
-    fn contains(self, before: usize, after: usize) -> bool {
-        self.0 & (1 << (before * RUNS_MAX + after)) != 0
+    /// `len` is at most [`CHARS_MAX`].
+    fn contains(self, before: usize, after: usize, len: usize) -> bool {
+        self.runs & (1 << (before * RUNS_MAX + after)) != 0 && self.lens & (1 << len) != 0
     }
 }
 
@@ -41,7 +52,11 @@ pub(crate) fn register_value(cell: &[u8]) -> Option<(Vec<u8>, Shape)> {
     let whole =
         runs.len() <= RUNS_MAX && runs.iter().all(|run| !run.is_empty() && run.iter().all(u8::is_ascii_alphanumeric));
     let first = runs.iter().position(|run| has_digits(run))?;
-    let shape = Shape { before: u8::try_from(first).ok()?, after: u8::try_from(runs.len() - 1 - first).ok()? };
+    let shape = Shape {
+        before: u8::try_from(first).ok()?,
+        after: u8::try_from(runs.len() - 1 - first).ok()?,
+        len: u8::try_from(cell.len()).ok()?,
+    };
     whole.then(|| (cell.to_ascii_lowercase(), shape))
 }
 
@@ -56,7 +71,7 @@ pub(crate) fn candidates(text: &[u8], begin: usize, end: usize, shapes: Shapes, 
         let mut to = Some(end);
         for runs_after in 0..RUNS_MAX - runs_before {
             let Some(last) = to.filter(|last| last - first <= CHARS_MAX) else { break };
-            if shapes.contains(runs_before, runs_after) && !is_decimal(text, first, last) {
+            if shapes.contains(runs_before, runs_after, last - first) && !is_decimal(text, first, last) {
                 give(first, last);
             }
             to = run_after(text, last);

@@ -5,6 +5,8 @@ use super::{at, run_end};
 const LOCAL_CHARS_MAX: usize = 64;
 const DOMAIN_CHARS_MAX: usize = 253;
 const DOMAIN_CHARS_MIN: usize = 4;
+/// The longest address.
+pub(crate) const CHARS_MAX: usize = LOCAL_CHARS_MAX + 1 + DOMAIN_CHARS_MAX;
 
 /// Endings of file names that look like domains: `logo@2x.png`.
 const FILE_ENDINGS: [&[u8]; 17] = [

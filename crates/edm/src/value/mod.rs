@@ -19,7 +19,8 @@ pub(crate) const LOOKAHEAD_CHARS: usize = 320;
 /// Characters before a place that the value found at it can begin: a secret, before its anchor run.
 pub(crate) const LOOKBACK_CHARS: usize = secret::CHARS_MAX;
 
-/// Up to `CAP` digits of consecutive groups, and where each group ends.
+/// Up to `CAP` digits of consecutive groups.
+#[derive(Clone, Copy)]
 pub(crate) struct Digits<const CAP: usize> {
     digits: [u8; CAP],
     len: usize,
@@ -72,6 +73,9 @@ pub(crate) fn fraction_after(text: &[u8], end: usize) -> bool {
     at(text, end) == Some(b'.') && is_digit(at(text, end + 1))
 }
 
+/// The most separators between two groups of a number.
+pub(crate) const NUMBER_SEPARATORS_MAX: usize = 2;
+
 /// Whether the digits from `begin` on, with at most two separators between groups, are as many as the shortest
 /// number that is looked for among groups: a telephone number. Most digits of a page are not.
 pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
@@ -86,7 +90,7 @@ pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
             }
         } else {
             separators += 1;
-            if separators > 2 || !(matches!(byte, b' ' | b'(' | b')') || is_hyphen(*byte)) {
+            if separators > NUMBER_SEPARATORS_MAX || !is_separator(*byte) {
                 return false;
             }
         }
@@ -94,8 +98,13 @@ pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
     false
 }
 
+/// What may stand between the groups of a number.
+pub(crate) fn is_separator(byte: u8) -> bool {
+    (byte == b' ') | (byte == b'(') | (byte == b')') | is_hyphen(byte)
+}
+
 pub(crate) fn is_hyphen(byte: u8) -> bool {
-    matches!(byte, b'-' | HYPHEN)
+    (byte == b'-') | (byte == HYPHEN)
 }
 
 /// The end of the digit run at `begin`.

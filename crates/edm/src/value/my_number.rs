@@ -3,9 +3,13 @@
 //! They are never hashed: the keyed hash of such a number is the number in law.
 
 use super::{at, before, digits_end, is_digit, is_hyphen};
+use std::ops::Range;
 
 const LABEL_BEFORE_CHARS_MAX: usize = 160;
 const LABEL_AFTER_CHARS_MAX: usize = 80;
+
+/// The longest label has 17.
+const LABEL_CHARS_MAX: usize = 20;
 
 const LABELS: [&str; 13] = [
     "マイナンバー",
@@ -26,18 +30,27 @@ const LABELS: [&str; 13] = [
 /// The number at `begin`, which follows no digit: the digits and where it ends. Its label is not looked for.
 pub(crate) fn candidate(text: &[u8], begin: usize) -> Option<([u8; 12], usize)> {
     let first = digits_end(&text[..text.len().min(begin + 13)], begin);
-    let (digits, end): (Vec<u8>, usize) = match first - begin {
-        12 => (text[begin..first].to_vec(), first),
+    let mut digits = [0; 12];
+    let end = match first - begin {
+        12 => {
+            digits.copy_from_slice(&text[begin..first]);
+            first
+        }
         4 => {
             let groups = text.get(begin..begin + 14)?;
             if !chained(Some(groups[4])) || !chained(Some(groups[9])) {
                 return None;
             }
-            ([&groups[..4], &groups[5..9], &groups[10..]].concat(), begin + 14)
+            for (four, group) in digits.chunks_exact_mut(4).zip(groups.chunks(5)) {
+                four.copy_from_slice(&group[..4]);
+            }
+            begin + 14
         }
         _ => return None,
     };
-    let digits: [u8; 12] = digits.try_into().ok().filter(|digits: &[u8; 12]| digits.iter().all(u8::is_ascii_digit))?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     let is_chain = end - begin > 12;
     let goes_on = is_digit(at(text, end)) || (is_chain && chained(at(text, end)) && is_digit(at(text, end + 1)));
     let came_on = is_chain && chained(before(text, begin)) && begin >= 2 && is_digit(at(text, begin - 2));
@@ -45,11 +58,18 @@ pub(crate) fn candidate(text: &[u8], begin: usize) -> Option<([u8; 12], usize)> 
     (!goes_on && !came_on && !all_same && check_digit(&digits) == digits[11]).then_some((digits, end))
 }
 
-/// Whether a label begins near the number at `begin..end`.
-pub(crate) fn has_label(chars: &[char], begin: usize, end: usize) -> bool {
-    let before = begin.saturating_sub(LABEL_BEFORE_CHARS_MAX)..begin;
-    let after = end..chars.len().min(end + LABEL_AFTER_CHARS_MAX);
-    before.chain(after).any(|place| {
+/// The text near the number at `place` in which its label stands whole.
+pub(crate) fn label_window(place: &Range<usize>, text_len: usize) -> Range<usize> {
+    place.start.saturating_sub(LABEL_BEFORE_CHARS_MAX)
+        ..text_len.min(place.end + LABEL_AFTER_CHARS_MAX + LABEL_CHARS_MAX)
+}
+
+/// Whether a label begins near the number at `place`, in the characters of its [`label_window`].
+pub(crate) fn has_label(chars: &[char], place: &Range<usize>) -> bool {
+    let number = place.start.min(LABEL_BEFORE_CHARS_MAX);
+    let behind = number + place.len();
+    let after = behind..chars.len().min(behind + LABEL_AFTER_CHARS_MAX);
+    (0..number).chain(after).any(|place| {
         // Cheap first: most places begin no label.
         matches!(chars[place], 'マ' | '個' | 'm' | 'i' | 'k')
             && LABELS.iter().any(|label| stands_at(chars, place, label))

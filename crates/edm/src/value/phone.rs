@@ -1,6 +1,6 @@
 //! Telephone numbers, looked up in their national form: `0312345678`.
 
-use super::{Digits, at, before, digits_end, is_digit, is_hyphen};
+use super::{Digits, at, before, digits_end, is_digit, is_separator};
 
 /// `+81`, a zero in brackets, and ten more.
 const DIGITS_MAX: usize = 13;
@@ -13,7 +13,7 @@ pub(crate) fn register_value(cell: &[u8]) -> Option<Vec<u8>> {
     };
     let digits: Vec<u8> = rest.iter().copied().filter(|byte| !is_separator(*byte)).collect();
     let whole = digits.iter().all(u8::is_ascii_digit);
-    if whole { national(&digits, plus) } else { None }
+    if whole { national(&digits, plus).map(|national| national.ascii().to_vec()) } else { None }
 }
 
 /// Every number whose first group begins at `begin`, which follows no digit: its national form, begin and end.
@@ -31,11 +31,11 @@ pub(crate) fn candidates(text: &[u8], begin: usize, mut give: impl FnMut(&[u8], 
             return;
         }
         if let Some(national) = national(digits.ascii(), plus) {
-            give(&national, begin - usize::from(plus), end);
+            give(national.ascii(), begin - usize::from(plus), end);
         }
         // A number that is preceded by `+` can also be a national one.
         if plus && let Some(national) = national(digits.ascii(), false) {
-            give(&national, begin, end);
+            give(national.ascii(), begin, end);
         }
         let separators = (1..=2).find(|len| is_digit(at(text, end + len)));
         match separators {
@@ -45,19 +45,16 @@ pub(crate) fn candidates(text: &[u8], begin: usize, mut give: impl FnMut(&[u8], 
     }
 }
 
-fn national(digits: &[u8], plus: bool) -> Option<Vec<u8>> {
+fn national(digits: &[u8], plus: bool) -> Option<Digits<DIGITS_MAX>> {
     if !(10..=DIGITS_MAX).contains(&digits.len()) {
         return None;
     }
-    let digits = match (plus, digits) {
-        (true, [b'8', b'1', b'0', rest @ ..] | [b'8', b'1', rest @ ..]) => [b"0", rest].concat(),
-        (true, _) => return None,
-        (false, digits) => digits.to_vec(),
+    let mut national = Digits::new();
+    let whole = match (plus, digits) {
+        (true, [b'8', b'1', b'0', rest @ ..] | [b'8', b'1', rest @ ..]) => national.add(b"0") && national.add(rest),
+        (true, _) => false,
+        (false, digits) => national.add(digits),
     };
-    let begin_ok = matches!(digits.as_slice(), [b'0', b'1'..=b'9', ..]);
-    (begin_ok && matches!(digits.len(), 10 | 11)).then_some(digits)
-}
-
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'(' | b')') || is_hyphen(byte)
+    let begin_ok = matches!(national.ascii(), [b'0', b'1'..=b'9', ..]);
+    (whole && begin_ok && matches!(national.len, 10 | 11)).then_some(national)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Timeline {
 }
 
 /// A register over all its rebuilds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
@@ -29,14 +29,18 @@ pub(crate) struct Described {
 #[derive(Debug)]
 pub(crate) struct Epoch {
     pub(crate) at: Timestamp,
-    registers: BTreeMap<RegisterId, Mapping>,
-    /// Inspected responses of the question in this epoch.
-    pub(crate) inspected: u64,
+    registers: Vec<(RegisterId, Place)>,
+}
+
+/// Inspected responses of a question, by source and epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Inspected {
+    epochs: BTreeMap<SourceId, Vec<u64>>,
 }
 
 /// Where an epoch's register and columns stand in the answer.
 #[derive(Clone, Debug)]
-struct Mapping {
+pub(crate) struct Place {
     register: usize,
     /// The answer's position of each column.
     fields: Vec<u8>,
@@ -60,12 +64,12 @@ impl Timeline {
         for (source, at, registers) in changes {
             let registers = registers.iter().map(|register| (register.id, timeline.describe(register))).collect();
             let epochs = timeline.epochs.entry(source).or_insert_with(|| vec![Epoch::before_all()]);
-            epochs.push(Epoch { at, registers, inspected: 0 });
+            epochs.push(Epoch { at, registers });
         }
         timeline
     }
 
-    fn describe(&mut self, register: &RegisterDescription) -> Mapping {
+    fn describe(&mut self, register: &RegisterDescription) -> Place {
         let at = self.place(&register.name);
         let described = &mut self.registers[at];
         described.persons = register.persons;
@@ -82,7 +86,7 @@ impl Timeline {
             fields.push(u8::try_from(place.min(63)).expect("at most 63"));
         }
         let in_place = fields.iter().enumerate().all(|(at, place)| usize::from(*place) == at);
-        Mapping { register: at, fields, in_place }
+        Place { register: at, fields, in_place }
     }
 
     /// The place of the register of this name, made when it is new.
@@ -90,37 +94,33 @@ impl Timeline {
         if let Some(at) = self.registers.iter().position(|known| known.name == name) {
             return at;
         }
-        let new = Described { name: name.to_owned(), fields: Vec::new(), persons: 0, built_at: Timestamp(0) };
-        self.registers.push(new);
+        self.registers.push(Described::unknown(name.to_owned()));
         self.registers.len() - 1
     }
 
     /// Counts an inspected response.
-    pub(crate) fn inspected(&mut self, source: SourceId, at: Timestamp) {
-        let epochs = self.epochs.entry(source).or_insert_with(|| vec![Epoch::before_all()]);
-        let place = epoch_at(epochs, at);
-        epochs[place].inspected += 1;
+    pub(crate) fn count(&self, inspected: &mut Inspected, source: SourceId, at: Timestamp) {
+        let epochs = self.epochs.get(&source).map_or(&[][..], Vec::as_slice);
+        let counts = inspected.epochs.entry(source).or_insert_with(|| vec![0; epochs.len().max(1)]);
+        counts[epoch_at(epochs, at)] += 1;
     }
 
-    /// The answer's register and fields for what a source wrote at a time. A register that no record describes
-    /// gets a place under its number, so that nothing exposed is lost.
-    pub(crate) fn resolve(&mut self, source: SourceId, at: Timestamp, id: RegisterId, fields: u64) -> (usize, u64) {
-        let known = self.epochs.get(&source).and_then(|epochs| epochs[epoch_at(epochs, at)].registers.get(&id));
-        if let Some(mapping) = known {
-            let fields = if mapping.in_place { fields } else { remap(fields, &mapping.fields) };
-            return (mapping.register, fields);
-        }
-        (self.place(&format!("register-{}", id.0)), fields)
+    /// Where the register stands that a source meant at a time; `None` when no record describes it.
+    pub(crate) fn resolve(&self, source: SourceId, at: Timestamp, id: RegisterId) -> Option<&Place> {
+        let epochs = self.epochs.get(&source)?;
+        let registers = &epochs[epoch_at(epochs, at)].registers;
+        registers.iter().find(|(known, _)| *known == id).map(|(_, place)| place)
     }
 
     /// Inspected responses while the register and column were in force, and all inspected responses.
-    pub(crate) fn inspected_with(&self, register: usize, field: usize) -> (u64, u64) {
-        let mut with = 0;
-        let mut all = 0;
-        for epoch in self.epochs.values().flatten() {
-            all += epoch.inspected;
-            if epoch.registers.values().any(|mapping| mapping.holds(register, field)) {
-                with += epoch.inspected;
+    pub(crate) fn inspected_with(&self, inspected: &Inspected, register: usize, field: usize) -> (u64, u64) {
+        let (mut with, mut all) = (0, 0);
+        for (source, counts) in &inspected.epochs {
+            let epochs = self.epochs.get(source).map_or(&[][..], Vec::as_slice);
+            for (at, count) in counts.iter().enumerate() {
+                all += count;
+                let in_force = epochs.get(at).map_or(&[][..], |epoch| &epoch.registers);
+                with += if in_force.iter().any(|(_, place)| place.holds(register, field)) { *count } else { 0 };
             }
         }
         (with, all)
@@ -128,18 +128,35 @@ impl Timeline {
 
     /// When the register was first in force.
     pub(crate) fn loaded_at(&self, register: usize) -> Option<Timestamp> {
-        let holds = |epoch: &&Epoch| epoch.registers.values().any(|mapping| mapping.register == register);
+        let holds = |epoch: &&Epoch| epoch.registers.iter().any(|(_, place)| place.register == register);
         self.epochs.values().flatten().filter(holds).map(|epoch| epoch.at).min()
+    }
+}
+
+impl Described {
+    /// A register of which nothing but its name is known.
+    pub(crate) fn unknown(name: String) -> Described {
+        Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0) }
     }
 }
 
 impl Epoch {
     fn before_all() -> Epoch {
-        Epoch { at: Timestamp(i64::MIN), registers: BTreeMap::new(), inspected: 0 }
+        Epoch { at: Timestamp(i64::MIN), registers: Vec::new() }
     }
 }
 
-impl Mapping {
+impl Place {
+    /// The register's place in the timeline.
+    pub(crate) fn register(&self) -> usize {
+        self.register
+    }
+
+    /// The answer's positions of the epoch's columns.
+    pub(crate) fn fields(&self, fields: u64) -> u64 {
+        if self.in_place { fields } else { remap(fields, &self.fields) }
+    }
+
     fn holds(&self, register: usize, field: usize) -> bool {
         self.register == register && self.fields.iter().any(|place| usize::from(*place) == field)
     }

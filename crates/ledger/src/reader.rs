@@ -62,10 +62,10 @@ pub struct FindingRow {
 pub struct ResponseRow {
     /// The response.
     pub response: ResponseId,
-    /// Its end.
-    pub at: Timestamp,
-    /// How far it was inspected; `None` when it is not asked for.
-    pub inspection: Option<Inspection>,
+    /// Whether it ended in the period asked for, or only near it.
+    pub in_period: bool,
+    /// When it ended and how far it was inspected, when the filter admits it.
+    pub asked: Option<(Timestamp, Inspection)>,
 }
 
 /// A reader of a ledger directory.
@@ -174,7 +174,7 @@ impl Reader {
     }
 
     /// The responses that ended in the filter's period or within `margin` of it, whatever else the filter asks for;
-    /// those that it admits tell how far they were inspected.
+    /// only those that it admits tell more than their number.
     pub fn responses(
         &self,
         filter: &Filter,
@@ -194,7 +194,8 @@ impl Reader {
             if around.covers(closed.at) {
                 let response = ResponseId { source, sequence: closed.sequence };
                 let is_asked = filter.admits(closed.at, transaction.as_deref());
-                each(&ResponseRow { response, at: closed.at, inspection: is_asked.then_some(closed.inspection) });
+                let asked = is_asked.then_some((closed.at, closed.inspection));
+                each(&ResponseRow { response, in_period: filter.covers(closed.at), asked });
             }
         })
     }

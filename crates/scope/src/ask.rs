@@ -24,7 +24,7 @@ pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answe
                 Finding::Value(generic) => found.generic(row.response, row.at, generic),
             })
         });
-        reader.responses(&filter, ON_THE_WAY_MAX, &mut |row| ended.response(row.response, row.at, row.inspection))?;
+        reader.responses(&filter, ON_THE_WAY_MAX, &mut |row| ended.response(row.response, row.in_period, row.asked))?;
         findings.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     Ok(tally.finish(now))

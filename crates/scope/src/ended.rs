@@ -1,6 +1,5 @@
 //! Adds ended responses up: how many, how far they were inspected, and which numbers exist.
 
-use crate::Question;
 use crate::answer::Coverage;
 use crate::gaps::Seen;
 use crate::timeline::{Inspected, Timeline};
@@ -10,7 +9,6 @@ use std::sync::Arc;
 /// What has ended so far.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    question: Arc<Question>,
     timeline: Arc<Timeline>,
     pub(crate) coverage: Coverage,
     pub(crate) seen: Seen,
@@ -18,16 +16,17 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    pub(crate) fn new(question: Arc<Question>, timeline: Arc<Timeline>) -> Ended {
+    pub(crate) fn new(timeline: Arc<Timeline>) -> Ended {
         let inspected = Inspected::default();
-        Ended { question, timeline, coverage: Coverage::default(), seen: Seen::default(), inspected }
+        Ended { timeline, coverage: Coverage::default(), seen: Seen::default(), inspected }
     }
 
-    /// Any response that ended, with its inspection when it matches the question: its number exists. Give those of some
-    /// time before and after the period too, so that a response that was long on its way does not look like a gap.
-    pub(crate) fn response(&mut self, response: ResponseId, at: Timestamp, asked: Option<Inspection>) {
-        self.seen.add(response, self.question.covers(at));
-        let Some(inspection) = asked else { return };
+    /// A response that ended in the period or near it: its number exists. Give those of some time before and after the
+    /// period too, so that a response that was long on its way does not look like a gap. `asked` when it matches the
+    /// question.
+    pub(crate) fn response(&mut self, response: ResponseId, in_period: bool, asked: Option<(Timestamp, Inspection)>) {
+        self.seen.add(response, in_period);
+        let Some((at, inspection)) = asked else { return };
         let coverage = &mut self.coverage;
         coverage.responses += 1;
         match inspection {

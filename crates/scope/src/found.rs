@@ -4,7 +4,7 @@
 use crate::Question;
 use crate::gaps::Responses;
 use crate::persons::Persons;
-use crate::timeline::{Place, Timeline};
+use crate::timeline::{Place, Recent, Timeline};
 use sekisho_model::{Exposure, Generic, GenericKind, RegisterId, ResponseId, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(crate) struct Found {
     question: Arc<Question>,
     timeline: Arc<Timeline>,
+    recent: Recent,
     /// By the register's place in the timeline.
     pub(crate) persons: Vec<Persons>,
     /// Persons of registers that no record describes.
@@ -35,6 +36,7 @@ impl Found {
         Found {
             question,
             timeline,
+            recent: Recent::default(),
             persons,
             persons_undescribed: BTreeMap::new(),
             emails: HashSet::new(),
@@ -54,7 +56,7 @@ impl Found {
         if self.question.subject.as_ref().is_some_and(|(_, id)| *id != subject.id) {
             return;
         }
-        let place = self.timeline.resolve(response.source, at, subject.register);
+        let place = self.timeline.resolve(response.source, at, subject.register, &mut self.recent);
         if !self.asks_about_register(place, subject.register) {
             return;
         }

@@ -37,7 +37,8 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
                 let before = open.remove(&response);
                 let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
                 if around.covers(closed.at) {
-                    tally.ended.response(response, closed.at, is_asked.then_some(closed.inspection));
+                    let asked = is_asked.then_some((closed.at, closed.inspection));
+                    tally.ended.response(response, question.covers(closed.at), asked);
                 }
             }
             Record::Heartbeat(beat) if question.covers(beat.at) => tally.lost(beat.records_lost),

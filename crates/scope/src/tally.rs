@@ -34,7 +34,7 @@ impl Tally {
         let (question, timeline) = (Arc::new(question), Arc::new(Timeline::new(events)));
         let mut tally = Tally {
             found: Found::new(Arc::clone(&question), Arc::clone(&timeline)),
-            ended: Ended::new(Arc::clone(&question), Arc::clone(&timeline)),
+            ended: Ended::new(Arc::clone(&timeline)),
             question,
             timeline,
             runs: Vec::new(),
@@ -119,7 +119,7 @@ impl Tally {
     /// Responses that held something, and whose end is not recorded.
     fn find_open(&mut self) {
         let Ended { seen, coverage, .. } = &mut self.ended;
-        for response in seen.missing_of(&self.found.responses) {
+        for response in seen.missing_of(&mut self.found.responses) {
             seen.add(response, true);
             coverage.responses += 1;
             coverage.opened_without_closed += 1;

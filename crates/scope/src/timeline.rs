@@ -5,14 +5,14 @@
 //! place in the answer.
 
 use sekisho_model::{Field, Record, RegisterDescription, RegisterId, SourceId, Timestamp};
-use std::collections::BTreeMap;
 
 /// Registers and epochs of a ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     /// Every register ever in force, by first appearance, as last described.
     pub(crate) registers: Vec<Described>,
-    epochs: BTreeMap<SourceId, Vec<Epoch>>,
+    /// By source and time.
+    epochs: Vec<Epoch>,
 }
 
 /// A register over all its rebuilds.
@@ -27,15 +27,28 @@ pub(crate) struct Described {
 
 /// From one change of the registers to the next.
 #[derive(Debug)]
-pub(crate) struct Epoch {
-    pub(crate) at: Timestamp,
+struct Epoch {
+    source: SourceId,
+    at: Timestamp,
     registers: Vec<(RegisterId, Place)>,
 }
 
-/// Inspected responses of a question, by source and epoch.
+/// Inspected responses of a question, by epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Inspected {
-    epochs: BTreeMap<SourceId, Vec<u64>>,
+    counts: Vec<u64>,
+    /// Before their source's first record.
+    before_all: u64,
+    recent: Recent,
+}
+
+/// The epoch that was looked up last: rows of one epoch come together.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    source: Option<SourceId>,
+    from: i64,
+    until: i64,
+    epoch: Option<usize>,
 }
 
 /// Where an epoch's register and columns stand in the answer.
@@ -63,9 +76,9 @@ impl Timeline {
         changes.sort_by_key(|(_, at, _)| *at);
         for (source, at, registers) in changes {
             let registers = registers.iter().map(|register| (register.id, timeline.describe(register))).collect();
-            let epochs = timeline.epochs.entry(source).or_insert_with(|| vec![Epoch::before_all()]);
-            epochs.push(Epoch { at, registers });
+            timeline.epochs.push(Epoch { source, at, registers });
         }
+        timeline.epochs.sort_by_key(|epoch| (epoch.source, epoch.at));
         timeline
     }
 
@@ -100,28 +113,47 @@ impl Timeline {
 
     /// Counts an inspected response.
     pub(crate) fn count(&self, inspected: &mut Inspected, source: SourceId, at: Timestamp) {
-        let epochs = self.epochs.get(&source).map_or(&[][..], Vec::as_slice);
-        let counts = inspected.epochs.entry(source).or_insert_with(|| vec![0; epochs.len().max(1)]);
-        counts[epoch_at(epochs, at)] += 1;
+        inspected.counts.resize(self.epochs.len(), 0);
+        match self.epoch(source, at, &mut inspected.recent) {
+            Some(epoch) => inspected.counts[epoch] += 1,
+            None => inspected.before_all += 1,
+        }
     }
 
     /// Where the register stands that a source meant at a time; `None` when no record describes it.
-    pub(crate) fn resolve(&self, source: SourceId, at: Timestamp, id: RegisterId) -> Option<&Place> {
-        let epochs = self.epochs.get(&source)?;
-        let registers = &epochs[epoch_at(epochs, at)].registers;
+    pub(crate) fn resolve(
+        &self,
+        source: SourceId,
+        at: Timestamp,
+        id: RegisterId,
+        recent: &mut Recent,
+    ) -> Option<&Place> {
+        let registers = &self.epochs[self.epoch(source, at, recent)?].registers;
         registers.iter().find(|(known, _)| *known == id).map(|(_, place)| place)
+    }
+
+    /// A source's epoch at a time; `None` before its first.
+    fn epoch(&self, source: SourceId, at: Timestamp, recent: &mut Recent) -> Option<usize> {
+        if recent.source != Some(source) || !(recent.from..recent.until).contains(&at.0) {
+            let next = self.epochs.partition_point(|epoch| (epoch.source, epoch.at) <= (source, at));
+            let of_source = |at: &usize| self.epochs.get(*at).is_some_and(|epoch| epoch.source == source);
+            let epoch = next.checked_sub(1).filter(of_source);
+            *recent = Recent {
+                source: Some(source),
+                from: epoch.map_or(i64::MIN, |epoch| self.epochs[epoch].at.0),
+                until: Some(next).filter(of_source).map_or(i64::MAX, |next| self.epochs[next].at.0),
+                epoch,
+            };
+        }
+        recent.epoch
     }
 
     /// Inspected responses while the register and column were in force, and all inspected responses.
     pub(crate) fn inspected_with(&self, inspected: &Inspected, register: usize, field: usize) -> (u64, u64) {
-        let (mut with, mut all) = (0, 0);
-        for (source, counts) in &inspected.epochs {
-            let epochs = self.epochs.get(source).map_or(&[][..], Vec::as_slice);
-            for (at, count) in counts.iter().enumerate() {
-                all += count;
-                let in_force = epochs.get(at).map_or(&[][..], |epoch| &epoch.registers);
-                with += if in_force.iter().any(|(_, place)| place.holds(register, field)) { *count } else { 0 };
-            }
+        let (mut with, mut all) = (0, inspected.before_all);
+        for (epoch, count) in self.epochs.iter().zip(&inspected.counts) {
+            all += count;
+            with += if epoch.registers.iter().any(|(_, place)| place.holds(register, field)) { *count } else { 0 };
         }
         (with, all)
     }
@@ -129,7 +161,7 @@ impl Timeline {
     /// When the register was first in force.
     pub(crate) fn loaded_at(&self, register: usize) -> Option<Timestamp> {
         let holds = |epoch: &&Epoch| epoch.registers.iter().any(|(_, place)| place.register == register);
-        self.epochs.values().flatten().filter(holds).map(|epoch| epoch.at).min()
+        self.epochs.iter().filter(holds).map(|epoch| epoch.at).min()
     }
 }
 
@@ -137,12 +169,6 @@ impl Described {
     /// A register of which nothing but its name is known.
     pub(crate) fn unknown(name: String) -> Described {
         Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0) }
-    }
-}
-
-impl Epoch {
-    fn before_all() -> Epoch {
-        Epoch { at: Timestamp(i64::MIN), registers: Vec::new() }
     }
 }
 
@@ -160,10 +186,6 @@ impl Place {
     fn holds(&self, register: usize, field: usize) -> bool {
         self.register == register && self.fields.iter().any(|place| usize::from(*place) == field)
     }
-}
-
-fn epoch_at(epochs: &[Epoch], at: Timestamp) -> usize {
-    epochs.partition_point(|epoch| epoch.at <= at).saturating_sub(1)
 }
 
 fn remap(fields: u64, places: &[u8]) -> u64 {

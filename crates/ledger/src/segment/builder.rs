@@ -135,12 +135,10 @@ impl Builder {
             self.event(position_next, CARRIED, &record);
         }
         let events = self.events_file()?;
+        self.responses.sort_by_cached_key(|row| (client_of(row.request.as_deref()), row.closed.sequence, row.position));
         let responses = self.responses_file()?;
-        self.findings.sort_by_key(|row| {
-            let request = row.request.as_ref();
-            let session = request.and_then(|request| request.session);
-            (request.map(|request| request.client), session, row.sequence, row.position, row.ordinal)
-        });
+        self.findings
+            .sort_by_cached_key(|row| (client_of(row.request.as_deref()), row.sequence, row.position, row.ordinal));
         let by_client = self.findings_file()?;
         self.findings.sort_by_key(|row| {
             let subject = match &row.found {
@@ -215,6 +213,11 @@ impl Builder {
         let registers = serde_json::to_string(&self.registers).expect("registers are plain data");
         table::write(FINDINGS, &[(REGISTERS_NOTE, registers), (COLUMNS_NOTE, COLUMNS.to_owned())], &columns)
     }
+}
+
+/// Rows are sorted by the client's text, as a reader of the file sees it, so that statistics rule row groups out.
+fn client_of(request: Option<&Transaction>) -> Option<(String, Option<SessionKey>)> {
+    request.map(|request| (request.client.to_string(), request.session))
 }
 
 fn whole<R>(rows: &[R], of: impl Fn(&R) -> i64) -> Values {

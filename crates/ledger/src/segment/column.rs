@@ -7,6 +7,7 @@ use super::hybrid;
 use crate::Error;
 use bytes::{Buf as _, Bytes};
 use parquet::basic::Encoding;
+use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{Page, PageReader};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::errors::{ParquetError, Result};
@@ -70,8 +71,37 @@ impl Group<'_> {
         }
     }
 
+    /// Whether a row can have a word that begins with this, by the smallest and largest word.
+    pub(crate) fn may_begin(&self, column: &str, begin: &str) -> bool {
+        let statistics = self.position(column).ok().and_then(|at| self.metadata.column(at).statistics());
+        let Some(Statistics::ByteArray(statistics)) = statistics else { return true };
+        let (Some(min), Some(max)) = (statistics.min_opt(), statistics.max_opt()) else { return true };
+        let min = min.data();
+        min[..min.len().min(begin.len())] <= *begin.as_bytes() && max.data() >= begin.as_bytes()
+    }
+
+    /// Whether a row can have this word, by the column's Bloom filter.
+    pub(crate) fn may_have(&self, column: &str, word: &str) -> std::result::Result<bool, Error> {
+        self.failing(|| {
+            let metadata = self.metadata.column(self.position(column)?);
+            let file = Part { file: &*self.table.file, length: self.table.file.len()? };
+            let filter = Sbbf::read_from_column_chunk(metadata, &file)?;
+            Ok(filter.is_none_or(|filter| filter.check(word)))
+        })
+    }
+
+    /// The number that stands in every row, where statistics say that there is one.
+    pub(crate) fn only(&self, column: &str) -> Option<i64> {
+        let (min, max) = self.range(column)?;
+        let statistics = self.metadata.column(self.position(column).ok()?).statistics()?;
+        (min == max && statistics.null_count_opt() == Some(0)).then_some(min)
+    }
+
     /// A column of numbers; 0 where there is none.
     pub(crate) fn whole(&self, column: &str) -> std::result::Result<Vec<i64>, Error> {
+        if let Some(number) = self.only(column) {
+            return Ok(vec![number; self.rows()]);
+        }
         let (values, levels) = self.failing(|| self.numbers(column))?;
         let Some(levels) = levels else { return Ok(values) };
         let mut values = values.into_iter();

@@ -116,7 +116,7 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
         let of_clients = Filter { client, ..Filter::default() };
         assert_eq!(count(&of_clients), (61, 1));
         let mut ends = 0;
-        let mut each = |row: &ResponseRow| ends += u32::from(row.inspection.is_some());
+        let mut each = |row: &ResponseRow| ends += u32::from(row.asked.is_some());
         reader.responses(&of_clients, Duration::ZERO, &mut each).expect("reads");
         assert_eq!(ends, 61);
         let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });

@@ -113,13 +113,13 @@ fn read(dir: &std::path::Path) {
     let subject = Some(Subject { register: RegisterId(0), id: SubjectId(77) });
     let client = Some("198.51.100.7/32".parse().expect("a net"));
     for (name, filter) in [
-        ("all exposures", Filter::default()),
+        ("all findings", Filter::default()),
         ("one subject", Filter { subject, ..Filter::default() }),
         ("one client", Filter { client, ..Filter::default() }),
     ] {
         let started = Instant::now();
         let mut rows = 0u64;
-        reader.exposures(&filter, &mut |_| rows += 1).expect("reads");
+        reader.findings(&filter, &mut |_| rows += 1).expect("reads");
         println!("{name}: {rows} rows in {:?}", started.elapsed());
     }
 }

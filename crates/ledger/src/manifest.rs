@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-const VERSION_LINE: &str = "sekisho-manifest 1\n";
+const VERSION_LINE: &str = "sekisho-manifest 2\n";
 const CHECKSUM_PREFIX: &str = "sha256 ";
 
 /// What the MANIFEST says.
@@ -95,7 +95,7 @@ impl Manifest {
     /// Reads the file's bytes; an error says where and what.
     pub fn parse(bytes: &[u8]) -> Result<Manifest, (u64, String)> {
         let text = std::str::from_utf8(bytes).map_err(|err| (err.valid_up_to() as u64, "not UTF-8".to_owned()))?;
-        let rest = text.strip_prefix(VERSION_LINE).ok_or((0, "no manifest of version 1".to_owned()))?;
+        let rest = text.strip_prefix(VERSION_LINE).ok_or((0, "no manifest of version 2".to_owned()))?;
         let json_end = VERSION_LINE.len() + rest.find('\n').ok_or((0, "the second line does not end".to_owned()))?;
         let checksum = hex::encode(Sha256::digest(&text[..=json_end]));
         if text[json_end + 1..] != format!("{CHECKSUM_PREFIX}{checksum}\n") {

@@ -9,11 +9,13 @@ use crate::wal::{WalFile, chain, list_files};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::{
-    ByteRange, Closed, FieldSet, Generic, Record, ResponseId, SessionKey, SourceId, Subject, Timestamp, Transaction,
+    Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId, Subject, Timestamp,
+    Transaction,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a snapshot is tried again when the writer seals in the middle of it.
 const SNAPSHOT_TRIES_MAX: usize = 16;
@@ -35,47 +37,35 @@ pub struct Filter {
     pub subject: Option<Subject>,
 }
 
-/// One person's fields in one part of one response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExposureRow {
-    /// The response.
-    pub response: ResponseId,
-    /// When the finding was made.
-    pub at: Timestamp,
-    /// The part of the body.
-    pub span: ByteRange,
-    /// Whose.
-    pub subject: Subject,
-    /// Which fields left.
-    pub fields: FieldSet,
-    /// Which were in the request already.
-    pub reflected: FieldSet,
-    /// Who asked; `None` when the record of it was lost.
-    pub transaction: Option<Arc<Transaction>>,
+/// What a part of a response held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A registered person's fields.
+    Person(Exposure),
+    /// A value recognised by its form.
+    Value(Generic),
 }
 
-/// A value recognised by its form, in one part of one response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GenericRow {
+/// A finding in one part of one response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FindingRow {
     /// The response.
     pub response: ResponseId,
     /// When the finding was made.
     pub at: Timestamp,
     /// What it is.
-    pub generic: Generic,
-    /// Who asked; `None` when the record of it was lost.
-    pub transaction: Option<Arc<Transaction>>,
+    pub found: Finding,
 }
 
 /// A response that ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseRow {
     /// The response.
     pub response: ResponseId,
-    /// Its end.
-    pub closed: Closed,
-    /// Who asked; `None` when the record of it was lost.
-    pub transaction: Option<Arc<Transaction>>,
+    /// Whether it ended in the period asked for, or only near it.
+    pub in_period: bool,
+    /// When it ended and how far it was inspected, when the filter admits it.
+    pub asked: Option<(Timestamp, Inspection)>,
 }
 
 /// A reader of a ledger directory.
@@ -88,26 +78,47 @@ pub struct Reader {
 }
 
 impl Filter {
+    /// Whether a time lies in the period.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
+    }
+
     /// Whether a row at this time and of this transaction is asked for. A row whose transaction was lost is asked
     /// for when nothing about the transaction is.
     #[must_use]
     pub fn admits(&self, at: Timestamp, transaction: Option<&Transaction>) -> bool {
-        if self.from.is_some_and(|from| at < from) || self.to.is_some_and(|to| at >= to) {
-            return false;
-        }
         let Some(transaction) = transaction else {
-            return self.client.is_none() && self.session.is_none() && self.route.is_none();
+            return self.covers(at) && self.client.is_none() && self.session.is_none() && self.route.is_none();
         };
-        self.client.is_none_or(|net| net.contains(&transaction.client))
+        self.covers(at)
+            && self.client.is_none_or(|net| net.contains(&transaction.client))
             && self.session.is_none_or(|session| transaction.session == Some(session))
             && self.route.as_ref().is_none_or(|route| *route == transaction.route)
     }
-}
 
-impl Filter {
-    /// Whether a segment can have rows of the asked time.
-    fn touches(&self, segment: &Segment) -> bool {
-        self.from.is_none_or(|from| segment.to >= from) && self.to.is_none_or(|to| segment.from < to)
+    /// Whether a finding is of the person asked for. A value without a register is of nobody.
+    pub(crate) fn wants(&self, found: &Finding) -> bool {
+        match (self.subject, found) {
+            (None, _) => true,
+            (Some(subject), Finding::Person(exposure)) => exposure.subject == subject,
+            (Some(_), Finding::Value(_)) => false,
+        }
+    }
+
+    /// Whether rows of which the first and last times are these can lie in the period.
+    pub(crate) fn meets(&self, first: i64, last: i64) -> bool {
+        self.from.is_none_or(|from| last >= from.0) && self.to.is_none_or(|to| first < to.0)
+    }
+
+    /// The period alone, longer by `margin` at both ends.
+    pub(crate) fn around(&self, margin: Duration) -> Filter {
+        let before = i64::try_from(margin.as_micros()).unwrap_or(i64::MAX);
+        Filter {
+            from: self.from.map(|from| Timestamp(from.0.saturating_sub(before))),
+            to: self.to.map(|to| to.after(margin)),
+            ..Filter::default()
+        }
     }
 }
 
@@ -135,104 +146,86 @@ impl Reader {
         snapshot.log_records(each)
     }
 
-    /// The exposures that the filter admits.
-    pub fn exposures(&self, filter: &Filter, each: &mut dyn FnMut(&ExposureRow)) -> Result<(), Error> {
+    /// The findings that the filter admits, in no order of time. Those of one person in one response stand together,
+    /// unless a seal came between them.
+    pub fn findings(&self, filter: &Filter, each: &mut dyn FnMut(&FindingRow)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
-        let part = if filter.subject.is_some() { Part::BySubject } else { Part::Exposures };
-        for segment in snapshot.manifest.segments.iter().filter(|segment| filter.touches(segment)) {
-            segment::exposures(&*self.disk, &part_path(&self.dir, segment, part), filter, each)?;
+        // Rows of a client or session lie together in the one, those of a person in the other: adding up persons is
+        // much faster when each comes once.
+        let by_client = filter.subject.is_none() && (filter.client.is_some() || filter.session.is_some());
+        let part = if by_client { Part::Findings } else { Part::BySubject };
+        for segment in snapshot.segments(filter) {
+            segment::findings(&*self.disk, &part_path(&self.dir, segment, part), filter, each)?;
         }
         let mut open = self.carried(&snapshot.manifest)?;
         snapshot.log_records(&mut |source, record| {
             open.follow(source, &record);
             let Record::Exposed(exposed) = record else { return };
             let response = ResponseId { source, sequence: exposed.sequence };
-            let transaction = open.transaction(response);
-            if !filter.admits(exposed.at, transaction.as_deref()) {
+            if !filter.admits(exposed.at, open.transaction(response).as_deref()) {
                 return;
             }
-            for exposure in
-                exposed.exposures.iter().filter(|exposure| filter.subject.is_none_or(|s| s == exposure.subject))
-            {
-                each(&ExposureRow {
-                    response,
-                    at: exposed.at,
-                    span: exposed.span,
-                    subject: exposure.subject,
-                    fields: exposure.fields,
-                    reflected: exposure.reflected,
-                    transaction: transaction.clone(),
-                });
+            let persons = exposed.exposures.into_iter().map(Finding::Person);
+            let values = exposed.generic.into_iter().map(Finding::Value);
+            for found in persons.chain(values).filter(|found| filter.wants(found)) {
+                each(&FindingRow { response, at: exposed.at, found });
             }
         })
     }
 
-    /// The values recognised by their form that the filter admits.
-    pub fn generics(&self, filter: &Filter, each: &mut dyn FnMut(&GenericRow)) -> Result<(), Error> {
-        if filter.subject.is_some() {
-            return Ok(());
-        }
-        let mut open = OpenResponses::default();
-        let mut pick = |source, record: Record| {
-            open.follow(source, &record);
-            let Record::Exposed(exposed) = record else { return };
-            let response = ResponseId { source, sequence: exposed.sequence };
-            let transaction = open.transaction(response);
-            if !filter.admits(exposed.at, transaction.as_deref()) {
-                return;
-            }
-            for generic in exposed.generic {
-                each(&GenericRow { response, at: exposed.at, generic, transaction: transaction.clone() });
-            }
-        };
-        // The events of all segments are followed: a response may have been opened before the asked time.
+    /// The responses that ended in the filter's period or within `margin` of it, whatever else the filter asks for;
+    /// only those that it admits tell more than their number.
+    pub fn responses(
+        &self,
+        filter: &Filter,
+        margin: Duration,
+        each: &mut dyn FnMut(&ResponseRow),
+    ) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
-        for segment in &snapshot.manifest.segments {
-            let path = part_path(&self.dir, segment, Part::Events);
-            segment::events(&*self.disk, &path, &mut |_, kind, record| {
-                if kind != "carried" {
-                    pick(segment.source, record);
-                }
-            })?;
-        }
-        snapshot.log_records(&mut pick)
-    }
-
-    /// The responses that the filter admits, by the time of their end.
-    pub fn responses(&self, filter: &Filter, each: &mut dyn FnMut(&ResponseRow)) -> Result<(), Error> {
-        let snapshot = self.snapshot()?;
-        for segment in snapshot.manifest.segments.iter().filter(|segment| filter.touches(segment)) {
+        let around = filter.around(margin);
+        for segment in snapshot.segments(&around) {
             let path = part_path(&self.dir, segment, Part::Responses);
-            segment::responses(&*self.disk, &path, &mut |_, closed, transaction| {
-                if filter.admits(closed.at, transaction.as_deref()) {
-                    let response = ResponseId { source: segment.source, sequence: closed.sequence };
-                    each(&ResponseRow { response, closed, transaction });
-                }
-            })?;
+            segment::responses(&*self.disk, &path, filter, margin, each)?;
         }
         let mut open = self.carried(&snapshot.manifest)?;
         snapshot.log_records(&mut |source, record| {
             let transaction = open.follow(source, &record);
             let Record::Closed(closed) = record else { return };
-            if filter.admits(closed.at, transaction.as_deref()) {
+            if around.covers(closed.at) {
                 let response = ResponseId { source, sequence: closed.sequence };
-                each(&ResponseRow { response, closed, transaction });
+                let is_asked = filter.admits(closed.at, transaction.as_deref());
+                let asked = is_asked.then_some((closed.at, closed.inspection));
+                each(&ResponseRow { response, in_period: filter.covers(closed.at), asked });
             }
         })
     }
 
-    /// All records that are about no single response: starts, registers, heartbeats, suspects, queries.
+    /// Starts, registers, suspects, queries and what was withheld; not heartbeats and opened responses, which are many.
     pub fn events(&self, each: &mut dyn FnMut(SourceId, &Record)) -> Result<(), Error> {
-        let mut pick = |source, record: &Record| match record {
-            Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) => {}
-            _ => each(source, record),
-        };
         let snapshot = self.snapshot()?;
         for segment in &snapshot.manifest.segments {
             let path = part_path(&self.dir, segment, Part::Events);
-            segment::events(&*self.disk, &path, &mut |_, _, record| pick(segment.source, &record))?;
+            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld"].contains(&kind);
+            segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, &record))?;
         }
-        snapshot.log_records(&mut |source, record| pick(source, &record))
+        snapshot.log_records(&mut |source, record| match record {
+            Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
+            _ => each(source, &record),
+        })
+    }
+
+    /// Records that could not be written in the filter's period, as heartbeats count them.
+    pub fn records_lost(&self, filter: &Filter) -> Result<u64, Error> {
+        let snapshot = self.snapshot()?;
+        let mut lost = 0;
+        for segment in snapshot.segments(filter) {
+            lost += segment::records_lost(&*self.disk, &part_path(&self.dir, segment, Part::Events), filter)?;
+        }
+        snapshot.log_records(&mut |_, record| match record {
+            Record::Heartbeat(beat) if filter.covers(beat.at) => lost += beat.records_lost,
+            _ => {}
+        })?;
+        Ok(lost)
     }
 
     /// The responses that were open when each source was sealed last.
@@ -242,11 +235,7 @@ impl Reader {
             manifest.segments.iter().map(|segment| (segment.source, segment)).collect();
         for (source, segment) in last {
             let path = part_path(&self.dir, segment, Part::Events);
-            segment::events(&*self.disk, &path, &mut |_, kind, record| {
-                if kind == "carried" {
-                    open.follow(source, &record);
-                }
-            })?;
+            open.follow_carried(&*self.disk, &path, source)?;
         }
         Ok(open)
     }
@@ -281,6 +270,11 @@ struct Snapshot {
 }
 
 impl Snapshot {
+    /// The segments that can have rows of the asked time.
+    fn segments(&self, filter: &Filter) -> impl Iterator<Item = &Segment> {
+        self.manifest.segments.iter().filter(|segment| filter.meets(segment.from.0, segment.to.0))
+    }
+
     fn log_records(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         for (source, files) in &self.files {
             let source = *source;
@@ -304,10 +298,11 @@ fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<BTreeMap<SourceId, Ve
     Ok(files)
 }
 
-/// Responses that are open, so that a part or an end finds its request.
+/// Responses that are open, so that a part or an end finds its request, and the registers in force.
 #[derive(Debug, Default)]
 pub(crate) struct OpenResponses {
     by_id: HashMap<ResponseId, Arc<Transaction>>,
+    registers: HashMap<SourceId, Registers>,
 }
 
 impl OpenResponses {
@@ -317,26 +312,41 @@ impl OpenResponses {
             Record::Opened(opened) => {
                 let id = ResponseId { source, sequence: opened.sequence };
                 self.by_id.insert(id, Arc::new(opened.transaction.clone()));
-                None
             }
             Record::Closed(closed) => {
                 let before = self.by_id.remove(&ResponseId { source, sequence: closed.sequence });
-                closed.transaction.clone().map(Arc::new).or(before)
+                return closed.transaction.clone().map(Arc::new).or(before);
             }
-            // A new run: what was open will never be closed.
+            // A new run: what was open will never be closed, and no register is in force yet.
             Record::Started(_) => {
                 self.by_id.retain(|id, _| id.source != source);
-                None
+                self.registers.remove(&source);
             }
-            _ => None,
+            Record::Registers(registers) => _ = self.registers.insert(source, registers.clone()),
+            _ => {}
         }
+        None
     }
 
-    /// Every open response of a source, in order.
-    pub(crate) fn all(&self, source: SourceId) -> Vec<(ResponseId, Arc<Transaction>)> {
-        let mut all: Vec<_> = self.by_id.iter().filter(|(id, _)| id.source == source).collect();
-        all.sort_by_key(|(id, _)| **id);
-        all.into_iter().map(|(id, transaction)| (*id, Arc::clone(transaction))).collect()
+    /// Follows what a segment's events carry on.
+    pub(crate) fn follow_carried(&mut self, disk: &dyn Disk, events: &Path, source: SourceId) -> Result<(), Error> {
+        segment::events(disk, events, &|kind| kind == segment::CARRIED, &mut |_, _, record| {
+            self.follow(source, &record);
+        })
+    }
+
+    /// What the next segment of a source must know: registers in force, then every open response in order.
+    pub(crate) fn carried(&self, source: SourceId) -> Vec<Record> {
+        let mut open: Vec<_> = self.by_id.iter().filter(|(id, _)| id.source == source).collect();
+        open.sort_by_key(|(id, _)| **id);
+        let opened = open.into_iter().map(|(id, transaction)| {
+            Record::Opened(Opened { sequence: id.sequence, transaction: (**transaction).clone() })
+        });
+        self.registers.get(&source).cloned().map(Record::Registers).into_iter().chain(opened).collect()
+    }
+
+    pub(crate) fn registers(&self, source: SourceId) -> Option<&Registers> {
+        self.registers.get(&source)
     }
 
     pub(crate) fn transaction(&self, response: ResponseId) -> Option<Arc<Transaction>> {

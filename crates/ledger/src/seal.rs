@@ -10,7 +10,7 @@ use crate::log::Log;
 use crate::manifest::{Manifest, Segment, SegmentFile};
 use crate::reader::OpenResponses;
 use crate::recover::{highest_sequence, read_source, sealed_head};
-use crate::segment::{self, Builder, Part};
+use crate::segment::{Builder, Part};
 use crate::shared::Shared;
 use crate::wal::{Head, Placed, WalFile, chain};
 use sekisho_model::{Record, Timestamp};
@@ -54,7 +54,7 @@ fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Res
     let (disk, dir) = (&*options.disk, options.dir.as_path());
     let before = manifest.segments.iter().rev().find(|segment| segment.source == options.source);
     let mut open = carried(shared, before)?;
-    let mut builder = Builder::new(options.source);
+    let mut builder = Builder::new(options.source, &open);
     let (mut records, mut sequence_highest) = (0, before.map_or(0, |segment| segment.sequence_highest));
     let (mut from, mut to) = (Timestamp(i64::MAX), Timestamp(i64::MIN));
     for placed in run {
@@ -72,7 +72,7 @@ fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Res
     create_directories(disk, dir, &folder)?;
     let parts = builder
         .finish(&open)
-        .map_err(|err| Error::Parquet { path: folder.join(part_name(number, Part::Exposures)), err })?;
+        .map_err(|err| Error::Parquet { path: folder.join(part_name(number, Part::Findings)), err })?;
     let mut files = Vec::new();
     for (part, bytes) in Part::ALL.into_iter().zip(&parts) {
         let path = folder.join(part_name(number, part));
@@ -106,11 +106,7 @@ fn carried(shared: &Shared, before: Option<&Segment>) -> Result<OpenResponses, E
     let mut open = OpenResponses::default();
     if let Some(segment) = before {
         let path = part_path(&shared.options.dir, segment, Part::Events);
-        segment::events(&*shared.options.disk, &path, &mut |_, kind, record| {
-            if kind == "carried" {
-                open.follow(segment.source, &record);
-            }
-        })?;
+        open.follow_carried(&*shared.options.disk, &path, segment.source)?;
     }
     Ok(open)
 }
@@ -141,7 +137,8 @@ fn remove_sealed(
     Ok(())
 }
 
-fn time_of(record: &Record) -> Timestamp {
+/// When a record was made.
+pub(crate) fn time_of(record: &Record) -> Timestamp {
     match record {
         Record::Started(started) => started.at,
         Record::Registers(registers) => registers.at,

@@ -1,63 +1,31 @@
-//! Asks a ledger's reader: events first, then exposures, values without a register, and responses, one pass each.
+//! Asks a ledger's reader: events first, then findings and responses at once, a thread each. Nothing is kept of a row
+//! but what it adds to the answer, so memory grows with persons, not with exposures.
 
-use crate::{Answer, Outcome, Question, Tally};
-use sekisho_ledger::{Error, Filter, Reader};
-use sekisho_model::{Exposure, ResponseId, Timestamp};
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long before and after the period a response may have ended whose number would otherwise look like a gap.
-const ON_THE_WAY_MAX: Duration = Duration::from_secs(3600);
+use crate::tally::Tally;
+use crate::{Answer, ON_THE_WAY_MAX, Question};
+use sekisho_ledger::{Error, Finding, Reader};
+use sekisho_model::Timestamp;
 
 /// The answer to `question`, as asked at `now`.
+///
+/// A finding belongs to the period by its own time, a response by the time of its end.
 pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answer, Error> {
     let reader = reader.pin()?;
+    let filter = question.filter();
     let mut events = Vec::new();
     reader.events(&mut |source, record| events.push((source, record.clone())))?;
     let mut tally = Tally::new(question.clone(), &events);
-    let filter = filter(question);
-    let mut exposed: BTreeMap<ResponseId, Timestamp> = BTreeMap::new();
-    reader.exposures(&filter, &mut |row| {
-        exposed.insert(row.response, row.at);
-        let exposure = Exposure { subject: row.subject, fields: row.fields, reflected: row.reflected };
-        tally.exposure(row.response, row.at, &exposure);
+    tally.lost(reader.records_lost(&filter)?);
+    let Tally { found, ended, .. } = &mut tally;
+    std::thread::scope(|threads| {
+        let findings = threads.spawn(|| {
+            reader.findings(&filter, &mut |row| match &row.found {
+                Finding::Person(exposure) => found.exposure(row.response, row.at, exposure),
+                Finding::Value(generic) => found.generic(row.response, row.at, generic),
+            })
+        });
+        reader.responses(&filter, ON_THE_WAY_MAX, &mut |row| ended.response(row.response, row.in_period, row.asked))?;
+        findings.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    reader.generics(&filter, &mut |row| {
-        exposed.insert(row.response, row.at);
-        tally.generic(row.at, &row.generic);
-    })?;
-    reader.responses(&around(question), &mut |row| {
-        tally.number(row.response, row.closed.at);
-        exposed.remove(&row.response);
-        if filter.admits(row.closed.at, row.transaction.as_deref()) {
-            tally.response(row.response, row.closed.at, Outcome::Closed(row.closed.inspection));
-        }
-    })?;
-    for (response, at) in exposed {
-        tally.number(response, at);
-        tally.response(response, at, Outcome::Open);
-    }
     Ok(tally.finish(now))
-}
-
-fn filter(question: &Question) -> Filter {
-    Filter {
-        from: question.from,
-        to: question.to,
-        client: question.client,
-        session: question.session,
-        route: question.route.clone(),
-        // By the register's name, which the tally resolves: its number may change between rebuilds.
-        subject: None,
-    }
-}
-
-/// The period with what was on the way at its ends, over all clients and routes.
-fn around(question: &Question) -> Filter {
-    let margin = i64::try_from(ON_THE_WAY_MAX.as_micros()).expect("an hour fits");
-    Filter {
-        from: question.from.map(|from| Timestamp(from.0.saturating_sub(margin))),
-        to: question.to.map(|to| to.after(ON_THE_WAY_MAX)),
-        ..Filter::default()
-    }
 }

@@ -1,11 +1,13 @@
 //! The questions asked of the ledger: whose data left, which fields, since when, and what was not examined.
 //!
 //! Not a store and not a reader of files: rows come from the ledger's reader, and an [`Answer`] is what they add up
-//! to. Read in this order: [`Question`], [`Tally`] (adding up), [`Answer`] (the contract), `timeline` (which register
+//! to. Read in this order: [`Question`], [`ask()`], `tally` with `found` and `ended` (adding up), [`Answer`] (the contract), `timeline` (which register
 //! was in force when), [`table`] and [`rows`] (the answer for people and for the firm's own systems).
 
 mod answer;
 mod ask;
+mod ended;
+mod found;
 mod gaps;
 mod persons;
 mod records;
@@ -24,10 +26,14 @@ pub use answer::{
 pub use ask::ask;
 pub use persons::Person;
 pub use records::answer_records;
-pub use tally::{Outcome, Tally};
 
 use ipnet::IpNet;
-use sekisho_model::{SessionKey, SubjectId, Timestamp, Transaction};
+use sekisho_ledger::Filter;
+use sekisho_model::{SessionKey, SubjectId, Timestamp};
+use std::time::Duration;
+
+/// How long before and after the period a response may have ended whose number would otherwise look like a gap.
+const ON_THE_WAY_MAX: Duration = Duration::from_secs(3600);
 
 /// What is asked. Every condition that is given must hold; none means the whole ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,13 +59,11 @@ impl Question {
         self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
     }
 
-    /// Whether a transaction is asked about.
-    #[must_use]
-    pub fn matches(&self, transaction: &Transaction) -> bool {
-        self.covers(transaction.at)
-            && self.client.is_none_or(|network| network.contains(&transaction.client))
-            && self.session.is_none_or(|session| transaction.session == Some(session))
-            && self.route.as_ref().is_none_or(|route| *route == transaction.route)
+    /// The same to the ledger's reader; a person is not named, since the number of a register may change between
+    /// rebuilds.
+    fn filter(&self) -> Filter {
+        let Question { from, to, client, session, route, subject: _ } = self.clone();
+        Filter { from, to, client, session, route, subject: None }
     }
 }
 

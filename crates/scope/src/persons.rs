@@ -2,6 +2,7 @@
 //! cost one indexed access each and a register of five million persons costs memory only where persons were exposed.
 
 use sekisho_model::{ResponseId, SubjectId, Timestamp};
+use std::collections::BTreeMap;
 
 /// Persons in one page.
 const PAGE: usize = 256;
@@ -29,7 +30,7 @@ pub(crate) struct Persons {
 }
 
 impl Persons {
-    /// Adds an exposure. Rows of one response must stand together to be counted as one response.
+    /// Adds an exposure. A person's rows of one response must stand together to be counted as one response.
     pub(crate) fn add(&mut self, id: SubjectId, fields: u64, reflected: u64, at: Timestamp, response: ResponseId) {
         let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
         if page >= self.pages.len() {
@@ -59,8 +60,34 @@ impl Persons {
         (person.fields | person.reflected != 0).then_some(person)
     }
 
-    /// All persons with anything in the answer, by number.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Person> {
-        self.pages.iter().flatten().flat_map(|page| page.iter()).filter(|person| person.fields | person.reflected != 0)
+    /// All persons by the combination of their fields, in one pass.
+    pub(crate) fn combined(&self) -> Combined {
+        let mut combined = Combined::default();
+        for person in self.pages.iter().flatten().flat_map(|page| page.iter()) {
+            combined.bits |= person.fields | person.reflected;
+            combined.reflected += u64::from(person.reflected != 0);
+            if person.fields != 0 {
+                *combined.sets.entry(person.fields).or_default() += 1;
+            }
+        }
+        combined
+    }
+}
+
+/// How many persons have which fields.
+#[derive(Debug, Default)]
+pub(crate) struct Combined {
+    /// Persons by the exact set of their fields.
+    pub(crate) sets: BTreeMap<u64, u64>,
+    /// Every field of anybody, echoed ones too.
+    pub(crate) bits: u64,
+    /// Persons with an echoed field.
+    pub(crate) reflected: u64,
+}
+
+impl Combined {
+    /// Persons with this field.
+    pub(crate) fn with(&self, field: usize) -> u64 {
+        self.sets.iter().filter(|(set, _)| *set & (1 << field) != 0).map(|(_, persons)| persons).sum()
     }
 }

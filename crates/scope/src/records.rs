@@ -1,60 +1,49 @@
-//! An answer from plain records, in the order in which a source wrote them: for tests and small ledgers. Ledgers of
-//! any size are read through the ledger's reader, which filters before it decodes.
+//! An answer from plain records, in the order in which a source wrote them: for tests and small ledgers, and what
+//! [`crate::ask()`] must equal. Ledgers of any size are asked through the ledger's reader, which filters before it
+//! decodes.
 
-use crate::{Answer, Outcome, Question, Tally};
-use sekisho_model::{Closed, Record, ResponseId, SourceId, Timestamp, Transaction};
+use crate::tally::Tally;
+use crate::{Answer, ON_THE_WAY_MAX, Question};
+use sekisho_model::{Record, ResponseId, SourceId, Timestamp, Transaction};
 use std::collections::BTreeMap;
-
-/// What is known of a response.
-#[derive(Default)]
-struct Gathered<'a> {
-    transaction: Option<&'a Transaction>,
-    closed: Option<&'a Closed>,
-}
 
 /// Answers `question` from all records of a ledger, as asked at `now`.
 #[must_use]
 pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: Timestamp) -> Answer {
-    let responses = gather(records);
-    let asked = |response: &ResponseId| {
-        responses.get(response).and_then(|known| known.transaction).is_some_and(|head| question.matches(head))
+    let filter = question.filter();
+    let around = Question {
+        from: question.from.map(|from| Timestamp(from.0 - ON_THE_WAY_MAX.as_micros() as i64)),
+        to: question.to.map(|to| to.after(ON_THE_WAY_MAX)),
+        ..Question::default()
     };
     let mut tally = Tally::new(question.clone(), records);
+    let mut open: BTreeMap<ResponseId, &Transaction> = BTreeMap::new();
     for (source, record) in records {
-        let Record::Exposed(exposed) = record else { continue };
-        let response = ResponseId { source: *source, sequence: exposed.sequence };
-        if asked(&response) {
-            exposed.exposures.iter().for_each(|exposure| tally.exposure(response, exposed.at, exposure));
-            exposed.generic.iter().for_each(|generic| tally.generic(exposed.at, generic));
-        }
-    }
-    for (response, known) in &responses {
-        let Some(head) = known.transaction else { continue };
-        tally.number(*response, head.at);
-        if asked(response) {
-            let outcome = known.closed.map_or(Outcome::Open, |closed| Outcome::Closed(closed.inspection));
-            tally.response(*response, head.at, outcome);
-        }
-    }
-    tally.finish(now)
-}
-
-fn gather(records: &[(SourceId, Record)]) -> BTreeMap<ResponseId, Gathered<'_>> {
-    let mut responses: BTreeMap<ResponseId, Gathered<'_>> = BTreeMap::new();
-    for (source, record) in records {
+        let of = |sequence| ResponseId { source: *source, sequence };
         match record {
-            Record::Opened(opened) => {
-                let response = ResponseId { source: *source, sequence: opened.sequence };
-                responses.entry(response).or_default().transaction = Some(&opened.transaction);
+            // A new run: what was open will never be closed.
+            Record::Started(_) => open.retain(|response, _| response.source != *source),
+            Record::Opened(opened) => _ = open.insert(of(opened.sequence), &opened.transaction),
+            Record::Exposed(exposed) => {
+                let response = of(exposed.sequence);
+                if filter.admits(exposed.at, open.get(&response).copied()) {
+                    let found = &mut tally.found;
+                    exposed.exposures.iter().for_each(|exposure| found.exposure(response, exposed.at, exposure));
+                    exposed.generic.iter().for_each(|generic| found.generic(response, exposed.at, generic));
+                }
             }
             Record::Closed(closed) => {
-                let response = ResponseId { source: *source, sequence: closed.sequence };
-                let known = responses.entry(response).or_default();
-                known.transaction = known.transaction.or(closed.transaction.as_ref());
-                known.closed = Some(closed);
+                let response = of(closed.sequence);
+                let before = open.remove(&response);
+                let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
+                if around.covers(closed.at) {
+                    let asked = is_asked.then_some((closed.at, closed.inspection));
+                    tally.ended.response(response, question.covers(closed.at), asked);
+                }
             }
+            Record::Heartbeat(beat) if question.covers(beat.at) => tally.lost(beat.records_lost),
             _ => {}
         }
     }
-    responses
+    tally.finish(now)
 }

@@ -5,18 +5,18 @@
 //! place in the answer.
 
 use sekisho_model::{Field, Record, RegisterDescription, RegisterId, SourceId, Timestamp};
-use std::collections::BTreeMap;
 
 /// Registers and epochs of a ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     /// Every register ever in force, by first appearance, as last described.
     pub(crate) registers: Vec<Described>,
-    epochs: BTreeMap<SourceId, Vec<Epoch>>,
+    /// By source and time.
+    epochs: Vec<Epoch>,
 }
 
 /// A register over all its rebuilds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
@@ -27,16 +27,33 @@ pub(crate) struct Described {
 
 /// From one change of the registers to the next.
 #[derive(Debug)]
-pub(crate) struct Epoch {
-    pub(crate) at: Timestamp,
-    registers: BTreeMap<RegisterId, Mapping>,
-    /// Inspected responses of the question in this epoch.
-    pub(crate) inspected: u64,
+struct Epoch {
+    source: SourceId,
+    at: Timestamp,
+    registers: Vec<(RegisterId, Place)>,
+}
+
+/// Inspected responses of a question, by epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Inspected {
+    counts: Vec<u64>,
+    /// Before their source's first record.
+    before_all: u64,
+    recent: Recent,
+}
+
+/// The epoch that was looked up last: rows of one epoch come together.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    source: Option<SourceId>,
+    from: i64,
+    until: i64,
+    epoch: Option<usize>,
 }
 
 /// Where an epoch's register and columns stand in the answer.
 #[derive(Clone, Debug)]
-struct Mapping {
+pub(crate) struct Place {
     register: usize,
     /// The answer's position of each column.
     fields: Vec<u8>,
@@ -59,13 +76,13 @@ impl Timeline {
         changes.sort_by_key(|(_, at, _)| *at);
         for (source, at, registers) in changes {
             let registers = registers.iter().map(|register| (register.id, timeline.describe(register))).collect();
-            let epochs = timeline.epochs.entry(source).or_insert_with(|| vec![Epoch::before_all()]);
-            epochs.push(Epoch { at, registers, inspected: 0 });
+            timeline.epochs.push(Epoch { source, at, registers });
         }
+        timeline.epochs.sort_by_key(|epoch| (epoch.source, epoch.at));
         timeline
     }
 
-    fn describe(&mut self, register: &RegisterDescription) -> Mapping {
+    fn describe(&mut self, register: &RegisterDescription) -> Place {
         let at = self.place(&register.name);
         let described = &mut self.registers[at];
         described.persons = register.persons;
@@ -82,7 +99,7 @@ impl Timeline {
             fields.push(u8::try_from(place.min(63)).expect("at most 63"));
         }
         let in_place = fields.iter().enumerate().all(|(at, place)| usize::from(*place) == at);
-        Mapping { register: at, fields, in_place }
+        Place { register: at, fields, in_place }
     }
 
     /// The place of the register of this name, made when it is new.
@@ -90,63 +107,85 @@ impl Timeline {
         if let Some(at) = self.registers.iter().position(|known| known.name == name) {
             return at;
         }
-        let new = Described { name: name.to_owned(), fields: Vec::new(), persons: 0, built_at: Timestamp(0) };
-        self.registers.push(new);
+        self.registers.push(Described::unknown(name.to_owned()));
         self.registers.len() - 1
     }
 
     /// Counts an inspected response.
-    pub(crate) fn inspected(&mut self, source: SourceId, at: Timestamp) {
-        let epochs = self.epochs.entry(source).or_insert_with(|| vec![Epoch::before_all()]);
-        let place = epoch_at(epochs, at);
-        epochs[place].inspected += 1;
+    pub(crate) fn count(&self, inspected: &mut Inspected, source: SourceId, at: Timestamp) {
+        inspected.counts.resize(self.epochs.len(), 0);
+        match self.epoch(source, at, &mut inspected.recent) {
+            Some(epoch) => inspected.counts[epoch] += 1,
+            None => inspected.before_all += 1,
+        }
     }
 
-    /// The answer's register and fields for what a source wrote at a time. A register that no record describes
-    /// gets a place under its number, so that nothing exposed is lost.
-    pub(crate) fn resolve(&mut self, source: SourceId, at: Timestamp, id: RegisterId, fields: u64) -> (usize, u64) {
-        let known = self.epochs.get(&source).and_then(|epochs| epochs[epoch_at(epochs, at)].registers.get(&id));
-        if let Some(mapping) = known {
-            let fields = if mapping.in_place { fields } else { remap(fields, &mapping.fields) };
-            return (mapping.register, fields);
+    /// Where the register stands that a source meant at a time; `None` when no record describes it.
+    pub(crate) fn resolve(
+        &self,
+        source: SourceId,
+        at: Timestamp,
+        id: RegisterId,
+        recent: &mut Recent,
+    ) -> Option<&Place> {
+        let registers = &self.epochs[self.epoch(source, at, recent)?].registers;
+        registers.iter().find(|(known, _)| *known == id).map(|(_, place)| place)
+    }
+
+    /// A source's epoch at a time; `None` before its first.
+    fn epoch(&self, source: SourceId, at: Timestamp, recent: &mut Recent) -> Option<usize> {
+        if recent.source != Some(source) || !(recent.from..recent.until).contains(&at.0) {
+            let next = self.epochs.partition_point(|epoch| (epoch.source, epoch.at) <= (source, at));
+            let of_source = |at: &usize| self.epochs.get(*at).is_some_and(|epoch| epoch.source == source);
+            let epoch = next.checked_sub(1).filter(of_source);
+            *recent = Recent {
+                source: Some(source),
+                from: epoch.map_or(i64::MIN, |epoch| self.epochs[epoch].at.0),
+                until: Some(next).filter(of_source).map_or(i64::MAX, |next| self.epochs[next].at.0),
+                epoch,
+            };
         }
-        (self.place(&format!("register-{}", id.0)), fields)
+        recent.epoch
     }
 
     /// Inspected responses while the register and column were in force, and all inspected responses.
-    pub(crate) fn inspected_with(&self, register: usize, field: usize) -> (u64, u64) {
-        let mut with = 0;
-        let mut all = 0;
-        for epoch in self.epochs.values().flatten() {
-            all += epoch.inspected;
-            if epoch.registers.values().any(|mapping| mapping.holds(register, field)) {
-                with += epoch.inspected;
-            }
+    pub(crate) fn inspected_with(&self, inspected: &Inspected, register: usize, field: usize) -> (u64, u64) {
+        let (mut with, mut all) = (0, inspected.before_all);
+        for (epoch, count) in self.epochs.iter().zip(&inspected.counts) {
+            all += count;
+            with += if epoch.registers.iter().any(|(_, place)| place.holds(register, field)) { *count } else { 0 };
         }
         (with, all)
     }
 
     /// When the register was first in force.
     pub(crate) fn loaded_at(&self, register: usize) -> Option<Timestamp> {
-        let holds = |epoch: &&Epoch| epoch.registers.values().any(|mapping| mapping.register == register);
-        self.epochs.values().flatten().filter(holds).map(|epoch| epoch.at).min()
+        let holds = |epoch: &&Epoch| epoch.registers.iter().any(|(_, place)| place.register == register);
+        self.epochs.iter().filter(holds).map(|epoch| epoch.at).min()
     }
 }
 
-impl Epoch {
-    fn before_all() -> Epoch {
-        Epoch { at: Timestamp(i64::MIN), registers: BTreeMap::new(), inspected: 0 }
+impl Described {
+    /// A register of which nothing but its name is known.
+    pub(crate) fn unknown(name: String) -> Described {
+        Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0) }
     }
 }
 
-impl Mapping {
+impl Place {
+    /// The register's place in the timeline.
+    pub(crate) fn register(&self) -> usize {
+        self.register
+    }
+
+    /// The answer's positions of the epoch's columns.
+    pub(crate) fn fields(&self, fields: u64) -> u64 {
+        if self.in_place { fields } else { remap(fields, &self.fields) }
+    }
+
     fn holds(&self, register: usize, field: usize) -> bool {
         self.register == register && self.fields.iter().any(|place| usize::from(*place) == field)
     }
-}
-
-fn epoch_at(epochs: &[Epoch], at: Timestamp) -> usize {
-    epochs.partition_point(|epoch| epoch.at <= at).saturating_sub(1)
 }
 
 fn remap(fields: u64, places: &[u8]) -> u64 {

@@ -1,73 +1,101 @@
-//! A table of whole and text columns in Parquet, with the low-level column API: no Arrow.
+//! Writes a table of whole and text columns as Parquet, with the low-level column API: no Arrow. `column` reads it.
 
-use crate::Error;
-use crate::durable::read_file;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::column::reader::ColumnReader;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use sekisho_model::disk::Disk;
-use std::path::{Path, PathBuf};
+use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
 
-/// Rows of a row group: what is skipped or read at once.
-const ROW_GROUP_ROWS: usize = 65_536;
+/// Rows of a row group: what is skipped or read at once. A column of them fits a core's own cache.
+const ROW_GROUP_ROWS: usize = 16_384;
 
-/// What a column holds. All columns may be empty in a row.
+/// The words of a row group's column stand once, in its dictionary: a reader compares words instead of rows. Beyond
+/// this many bytes the rest of the column is plain.
+const DICTIONARY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A number; u64 keep their bits.
+    /// A number in every row; u64 keep their bits.
     Whole,
-    /// µs since 1970 in UTC.
+    /// A number, or none.
+    WholeIf,
+    /// µs since 1970 in UTC, in every row.
     Time,
-    /// UTF-8.
+    /// µs since 1970 in UTC, or none.
+    TimeIf,
+    /// UTF-8, or none; few or short words, which are smaller than what a decompressor costs.
+    Word,
+    /// UTF-8, or none.
     Text,
+    /// UTF-8, or none, with a Bloom filter: one value is looked for in row groups that are not sorted by it.
+    Key,
 }
 
 /// Columns by name.
 pub(crate) type Schema = &'static [(&'static str, Kind)];
 
-/// The values of one column.
-#[derive(Clone, Debug)]
-pub(crate) enum Column {
-    Whole(Vec<Option<i64>>),
-    Text(Vec<Option<ByteArray>>),
+/// The values of one column to be written, one for each row.
+pub(crate) enum Values {
+    Whole(Vec<i64>),
+    WholeIf(Vec<Option<i64>>),
+    Text(Vec<Option<String>>),
 }
 
 /// The bytes of a Parquet file with these columns, in the schema's order and all of one length.
-pub(crate) fn write(schema: Schema, columns: &[Column]) -> Result<Vec<u8>> {
+pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]) -> Result<Vec<u8>> {
     let fields = schema.iter().map(|(name, kind)| match kind {
-        Kind::Whole => format!("optional int64 {name};"),
-        Kind::Time => format!("optional int64 {name} (TIMESTAMP(MICROS,true));"),
-        Kind::Text => format!("optional binary {name} (STRING);"),
+        Kind::Whole => format!("required int64 {name};"),
+        Kind::WholeIf => format!("optional int64 {name};"),
+        Kind::Time => format!("required int64 {name} (TIMESTAMP(MICROS,true));"),
+        Kind::TimeIf => format!("optional int64 {name} (TIMESTAMP(MICROS,true));"),
+        Kind::Word | Kind::Text | Kind::Key => format!("optional binary {name} (STRING);"),
     });
     let message = format!("message sekisho {{ {} }}", fields.collect::<String>());
-    let properties = WriterProperties::builder()
+    let notes = notes.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_statistics_truncate_length(None)
-        .set_created_by("sekisho".to_owned())
-        .build();
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
+        .set_key_value_metadata(Some(notes))
+        .set_created_by("sekisho".to_owned());
+    for (name, kind) in schema {
+        let column = ColumnPath::from(*name);
+        properties = match kind {
+            Kind::Word => properties.set_column_compression(column, Compression::UNCOMPRESSED),
+            Kind::Text => properties,
+            Kind::Key => properties.set_column_bloom_filter_max_ndv(column, ROW_GROUP_ROWS as u64),
+            // Differences of neighbours in as few bits as they need: smaller than a dictionary with zstd for what is
+            // nearly sorted, and read several times faster.
+            Kind::Whole | Kind::WholeIf | Kind::Time | Kind::TimeIf => properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column.clone(), Encoding::DELTA_BINARY_PACKED)
+                .set_column_compression(column, Compression::UNCOMPRESSED),
+        };
+    }
+    let properties = properties.build();
     let mut writer =
         SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(&message)?), Arc::new(properties))?;
-    let rows = columns.first().map_or(0, Column::len);
+    let rows = columns.first().map_or(0, Values::len);
     for start in (0..rows).step_by(ROW_GROUP_ROWS) {
         let end = rows.min(start + ROW_GROUP_ROWS);
         let mut group = writer.next_row_group()?;
         for column in columns {
             let mut out = group.next_column()?.ok_or_else(|| ParquetError::General("a column too many".into()))?;
             match column {
-                Column::Whole(values) => {
-                    let (levels, values) = split(&values[start..end]);
+                Values::Whole(values) => {
+                    out.typed::<Int64Type>().write_batch(&values[start..end], None, None)?;
+                }
+                Values::WholeIf(values) => {
+                    let (levels, values) = split(&values[start..end], |value| *value);
                     out.typed::<Int64Type>().write_batch(&values, Some(&levels), None)?;
                 }
-                Column::Text(values) => {
-                    let (levels, values) = split(&values[start..end]);
+                Values::Text(values) => {
+                    let (levels, values) = split(&values[start..end], |text| ByteArray::from(text.as_str()));
                     out.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
                 }
             }
@@ -78,119 +106,17 @@ pub(crate) fn write(schema: Schema, columns: &[Column]) -> Result<Vec<u8>> {
     writer.into_inner()
 }
 
-impl Column {
-    pub(crate) fn whole(values: impl Iterator<Item = Option<i64>>) -> Column {
-        Column::Whole(values.collect())
-    }
-
-    pub(crate) fn text(values: impl Iterator<Item = Option<String>>) -> Column {
-        Column::Text(values.map(|value| value.map(|text| ByteArray::from(text.into_bytes()))).collect())
-    }
-
+impl Values {
     fn len(&self) -> usize {
         match self {
-            Column::Whole(values) => values.len(),
-            Column::Text(values) => values.len(),
-        }
-    }
-
-    /// The number in a row; 0 when there is none or the column holds text.
-    pub(crate) fn whole_at(&self, row: usize) -> i64 {
-        self.whole_if(row).unwrap_or(0)
-    }
-
-    pub(crate) fn whole_if(&self, row: usize) -> Option<i64> {
-        match self {
-            Column::Whole(values) => values.get(row).copied().flatten(),
-            Column::Text(_) => None,
-        }
-    }
-
-    pub(crate) fn text_if(&self, row: usize) -> Option<&str> {
-        match self {
-            Column::Text(values) => std::str::from_utf8(values.get(row)?.as_ref()?.data()).ok(),
-            Column::Whole(_) => None,
+            Values::Whole(values) => values.len(),
+            Values::WholeIf(values) => values.len(),
+            Values::Text(values) => values.len(),
         }
     }
 }
 
-/// A Parquet file in memory, read by row groups.
-pub(crate) struct TableFile {
-    path: PathBuf,
-    reader: SerializedFileReader<bytes::Bytes>,
-}
-
-impl TableFile {
-    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> std::result::Result<TableFile, Error> {
-        let bytes = bytes::Bytes::from(read_file(disk, path)?);
-        let reader =
-            SerializedFileReader::new(bytes).map_err(|err| Error::Parquet { path: path.to_path_buf(), err })?;
-        Ok(TableFile { path: path.to_path_buf(), reader })
-    }
-
-    /// Hands out each row group that `wanted` does not rule out by its statistics: its columns and its rows.
-    pub(crate) fn row_groups(
-        &self,
-        wanted: &dyn Fn(&RowGroupMetaData) -> bool,
-        each: &mut dyn FnMut(&[Column], usize),
-    ) -> std::result::Result<(), Error> {
-        let failed = |err| Error::Parquet { path: self.path.clone(), err };
-        for index in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(index).map_err(failed)?;
-            if !wanted(group.metadata()) {
-                continue;
-            }
-            let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            let columns = (0..group.num_columns())
-                .map(|column| read_column(group.get_column_reader(column)?, rows))
-                .collect::<Result<Vec<_>>>();
-            each(&columns.map_err(failed)?, rows);
-        }
-        Ok(())
-    }
-}
-
-/// The smallest and largest number of a column in a row group, where known.
-pub(crate) fn whole_range(group: &RowGroupMetaData, column: usize) -> Option<(i64, i64)> {
-    match group.column(column).statistics()? {
-        Statistics::Int64(statistics) => Some((*statistics.min_opt()?, *statistics.max_opt()?)),
-        _ => None,
-    }
-}
-
-fn split<T: Clone>(values: &[Option<T>]) -> (Vec<i16>, Vec<T>) {
+fn split<T, V>(values: &[Option<T>], of: impl Fn(&T) -> V) -> (Vec<i16>, Vec<V>) {
     let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
-    (levels, values.iter().flatten().cloned().collect())
-}
-
-fn read_column(reader: ColumnReader, rows: usize) -> Result<Column> {
-    let mut levels = Vec::with_capacity(rows);
-    match reader {
-        ColumnReader::Int64ColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(rows);
-            while levels.len() < rows {
-                let (read, _, _) = reader.read_records(rows - levels.len(), Some(&mut levels), None, &mut values)?;
-                ensure_progress(read)?;
-            }
-            Ok(Column::Whole(join(&levels, values)))
-        }
-        ColumnReader::ByteArrayColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(rows);
-            while levels.len() < rows {
-                let (read, _, _) = reader.read_records(rows - levels.len(), Some(&mut levels), None, &mut values)?;
-                ensure_progress(read)?;
-            }
-            Ok(Column::Text(join(&levels, values)))
-        }
-        _ => Err(ParquetError::General("a column of a type that no ledger has".into())),
-    }
-}
-
-fn ensure_progress(read: usize) -> Result<()> {
-    if read == 0 { Err(ParquetError::General("a column is shorter than its row group".into())) } else { Ok(()) }
-}
-
-fn join<T>(levels: &[i16], values: Vec<T>) -> Vec<Option<T>> {
-    let mut values = values.into_iter();
-    levels.iter().map(|level| if *level > 0 { values.next() } else { None }).collect()
+    (levels, values.iter().flatten().map(of).collect())
 }

@@ -1,11 +1,12 @@
 //! Sealing: nothing is lost or doubled, whenever the power is cut.
 
 use crate::rig::*;
-use sekisho_ledger::{Filter, Ledger, Options, Reader, SealOnClose, verify};
+use sekisho_ledger::{Filter, Finding, FindingRow, Ledger, Options, Reader, ResponseRow, SealOnClose, verify};
 use sekisho_model::*;
 use sekisho_testkit::{Fault, OperationKind, SimClock, SimDisk};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn sealing(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
     Options { seal_on_close: SealOnClose::Yes, seal_after_records: 40, ..options(disk, clock) }
@@ -94,26 +95,32 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
     for _ in 0..60 {
         ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
     }
-    clock.advance(std::time::Duration::from_secs(5));
+    clock.advance(Duration::from_secs(5));
     wait_until("a segment", || disk.files().iter().any(|path| path.to_string_lossy().ends_with("000001.parquet")));
     ledger.append(exposed(first)).expect("is taken");
     ledger.wait_durable(ledger.append(closed(first)).expect("is taken")).expect("becomes durable");
     let check = || {
         let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("opens");
-        let (mut rows, mut of_first) = (0, 0);
-        let mut each = |row: &sekisho_ledger::ExposureRow| {
-            rows += 1;
-            of_first += u32::from(row.response.sequence == first && row.transaction.is_some());
+        let count = |filter: &Filter| {
+            let (mut persons, mut of_first) = (0, 0);
+            let mut each = |row: &FindingRow| {
+                let is_person = u32::from(matches!(row.found, Finding::Person(_)));
+                persons += is_person;
+                of_first += if row.response.sequence == first { is_person } else { 0 };
+            };
+            reader.findings(filter, &mut each).expect("reads");
+            (persons, of_first)
         };
-        reader.exposures(&Filter::default(), &mut each).expect("reads");
-        assert_eq!((rows, of_first), (61, 1));
+        // Only a row whose request is known is admitted by a client.
+        let client = Some("192.0.2.0/24".parse().expect("a network"));
+        let of_clients = Filter { client, ..Filter::default() };
+        assert_eq!(count(&of_clients), (61, 1));
         let mut ends = 0;
-        reader.responses(&Filter::default(), &mut |row| ends += u32::from(row.transaction.is_some())).expect("reads");
+        let mut each = |row: &ResponseRow| ends += u32::from(row.asked.is_some());
+        reader.responses(&of_clients, Duration::ZERO, &mut each).expect("reads");
         assert_eq!(ends, 61);
         let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });
-        let mut of_subject = 0;
-        reader.exposures(&Filter { subject, ..Filter::default() }, &mut |_| of_subject += 1).expect("reads");
-        assert_eq!(of_subject, 1);
+        assert_eq!(count(&Filter { subject, ..Filter::default() }).0, 1);
     };
     check();
     ledger.close().expect("closes");
@@ -134,7 +141,7 @@ fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
             }
             acknowledged = appended.len();
             if round % 8 == 0 {
-                first_clock.advance(std::time::Duration::from_secs(5));
+                first_clock.advance(Duration::from_secs(5));
             }
         }
         let _ = ledger.close();

@@ -2,7 +2,9 @@
 
 use crate::rig::*;
 use proptest::prelude::*;
-use sekisho_ledger::{Error, Filter, Ledger, NotDurable, Options, Position, Reader, append_query, block, manifest};
+use sekisho_ledger::{
+    Error, Filter, Finding, FindingRow, Ledger, NotDurable, Options, Position, Reader, append_query, block, manifest,
+};
 use sekisho_model::*;
 use sekisho_testkit::{Fault, OperationKind, SimDisk};
 use std::path::Path;
@@ -155,7 +157,8 @@ fn exposures_are_joined_with_their_request_and_filtered() {
     let reader = Reader::open(DIR, Arc::new(disk)).expect("opens");
     let count = |filter: Filter| {
         let mut rows = 0;
-        reader.exposures(&filter, &mut |row| rows += usize::from(row.transaction.is_some())).expect("reads");
+        let mut each = |row: &FindingRow| rows += usize::from(matches!(row.found, Finding::Person(_)));
+        reader.findings(&filter, &mut each).expect("reads");
         rows
     };
     assert_eq!(count(Filter::default()), 10);

@@ -117,6 +117,8 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// Records that the gateway could not write in the period.
     pub records_lost: u64,
+    /// Responses that were ended by their route's policy; what was withheld did not leave and is not counted above.
+    pub withheld: u64,
     /// Responses that held somebody's data and whose end is not recorded.
     pub opened_without_closed: u64,
 }

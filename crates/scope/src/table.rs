@@ -149,6 +149,9 @@ impl Table {
         } else {
             self.warn("  missing numbers", &gaps(&coverage.gaps));
         }
+        if coverage.withheld > 0 {
+            self.pair("  withheld by policy", &count(coverage.withheld));
+        }
         if coverage.records_lost > 0 {
             self.warn("  records lost", &count(coverage.records_lost));
         }

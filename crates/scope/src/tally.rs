@@ -60,8 +60,21 @@ impl Tally {
                 first: suspect.first,
                 last: suspect.at,
             }),
+            // Of one subject only what left is told.
+            Record::Withheld(withheld)
+                if self.question.subject.is_none() && self.question.covers(withheld.at) && self.is_of(withheld) =>
+            {
+                self.ended.coverage.withheld += 1;
+            }
             _ => {}
         }
+    }
+
+    fn is_of(&self, withheld: &sekisho_model::Withheld) -> bool {
+        let (question, transaction) = (&self.question, &withheld.transaction);
+        question.client.is_none_or(|network| network.contains(&transaction.client))
+            && question.session.is_none_or(|session| transaction.session == Some(session))
+            && question.route.as_ref().is_none_or(|route| *route == transaction.route)
     }
 
     fn asks_about(&self, suspect: &sekisho_model::Suspect) -> bool {

@@ -124,6 +124,20 @@ fn state<'a>(answer: &'a Answer, name: &str) -> (&'a crate::FieldState, &'a str)
 }
 
 #[test]
+fn what_was_withheld_is_told_and_counts_nobody() {
+    let mut story = Story::new();
+    let transaction = story.transaction("192.0.2.1");
+    let subject = Subject { register: RegisterId(0), id: SubjectId(7) };
+    let exposures = vec![Exposure { subject, fields: FieldSet(1), reflected: FieldSet::EMPTY }];
+    let reason = WithheldReason::ForeignSubject;
+    story.push(Record::Withheld(Withheld { sequence: 1, at: story.at, transaction, exposures, reason }));
+    let answer = story.ask(&Question::default());
+    assert_eq!((answer.persons(), answer.coverage.withheld), (0, 1));
+    let others = Question { client: Some("198.51.100.0/24".parse().expect("a network")), ..Question::default() };
+    assert_eq!(story.ask(&others).coverage.withheld, 0);
+}
+
+#[test]
 fn the_table_of_a_theft() {
     let my_number = Generic { kind: GenericKind::MyNumber, value: None, reflected: false };
     let story = Story::new()

@@ -235,7 +235,7 @@ impl<'a> RunningMac<'a> {
 }
 
 fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
-    *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*with)).to_ne_bytes();
+    block.iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);
 }
 
 /// Multiplication by x in the field of CMAC.

@@ -116,9 +116,9 @@ impl HashKey {
     }
 
     /// The multipliers by which first and last characters of one subject's names are filtered.
-    pub(crate) fn name_filters(&self, subject: SubjectId) -> [u64; 2] {
-        let mac = u128::from_le_bytes(self.mac(Use::NameFilter as u8, &[&subject.0.to_le_bytes()]));
-        [mac as u64, (mac >> 64) as u64]
+    pub(crate) fn name_filters(&self, subject: SubjectId) -> [u32; 2] {
+        let bits = self.mac64(Use::NameFilter as u8, &[&subject.0.to_le_bytes()]);
+        [bits as u32, (bits >> 32) as u32]
     }
 
     /// A constant under this key: tells whether a stored index belongs to it.
@@ -235,7 +235,7 @@ impl<'a> RunningMac<'a> {
 }
 
 fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
-    *block = (u128::from_ne_bytes(*block) ^ u128::from_ne_bytes(*with)).to_ne_bytes();
+    block.iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);
 }
 
 /// Multiplication by x in the field of CMAC.

@@ -301,8 +301,8 @@ fn is_kana(c: char) -> bool {
 /// give.
 #[derive(Clone, Copy)]
 struct Filters {
-    first: u64,
-    last: u64,
+    first: u32,
+    last: u32,
 }
 
 impl Filters {
@@ -320,8 +320,9 @@ impl Filters {
     }
 }
 
-fn eight_bits(c: char, multiplier: u64) -> u8 {
-    (u64::from(u32::from(c)).wrapping_mul(multiplier) >> 56) as u8
+/// In 32 bits, so that several characters fit a vector register.
+fn eight_bits(c: char, multiplier: u32) -> u8 {
+    (u32::from(c).wrapping_mul(multiplier) >> 24) as u8
 }
 
 /// In UTF-8, most parts make one block of the hash.

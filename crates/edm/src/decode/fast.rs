@@ -6,7 +6,7 @@ use crate::Boundary;
 use crate::lanes;
 use crate::normalize::{HYPHEN, OTHER, byte, takes_mark, width};
 
-/// How many bytes at the begin are ASCII that no later stage changes. About 10 GB/s.
+/// How many bytes at the begin are ASCII that no later stage changes. About 5 GB/s in runs of 40 bytes.
 pub(super) fn plain_run(input: &[u8], boundary: Boundary) -> usize {
     match boundary {
         Boundary::None => run_until(input, is_stop),
@@ -43,7 +43,7 @@ fn is_line_end(byte: u8) -> bool {
 }
 
 /// Reads characters of three bytes of UTF-8 and gives each, and the detectors' byte of it; says how many bytes were
-/// read. Stops at what is none, and at kana that may be joined with what follows. About 0.8 GB/s.
+/// read. Stops at what is none, and at kana that may be joined with what follows. About 1 GB/s.
 #[inline(always)]
 pub(super) fn wide_run(input: &[u8], mut give: impl FnMut(u32, u8)) -> usize {
     let mut rest = input;
@@ -73,11 +73,15 @@ pub(super) fn wide_run(input: &[u8], mut give: impl FnMut(u32, u8)) -> usize {
 /// Whether a voiced mark stands at the begin of these bytes, as itself, perhaps as an escape, or perhaps in bytes to
 /// come.
 fn mark_may_follow(bytes: &[u8]) -> bool {
-    match bytes {
-        [] | [b'&' | b'%' | b'\\' | 0xE3 | 0xEF] | [0xE3, 0x82] | [0xEF, 0xBE] => true,
-        [b'&' | b'%' | b'\\', ..] | [0xE3, 0x82, 0x99..=0x9C, ..] | [0xEF, 0xBE, 0x9E | 0x9F, ..] => true,
-        _ => false,
-    }
+    matches!(
+        bytes,
+        [] | [0xE3 | 0xEF]
+            | [0xE3, 0x82]
+            | [0xEF, 0xBE]
+            | [b'&' | b'%' | b'\\', ..]
+            | [0xE3, 0x82, 0x99..=0x9C, ..]
+            | [0xEF, 0xBE, 0x9E | 0x9F, ..]
+    )
 }
 
 /// What a character of U+3000–30FF is.

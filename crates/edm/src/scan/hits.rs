@@ -86,7 +86,11 @@ impl Hits {
             return;
         }
         self.longest = self.new.iter().map(|hit| hit.place.end - hit.place.start).fold(self.longest, u64::max);
-        self.sorted.append(&mut self.new);
+        if self.sorted.is_empty() {
+            std::mem::swap(&mut self.sorted, &mut self.new);
+        } else {
+            self.sorted.append(&mut self.new);
+        }
         self.sorted.sort_by_key(|hit| (hit.place.start, hit.place.end));
     }
 

@@ -3,6 +3,9 @@
 use super::{Finding, Found};
 use sekisho_model::ByteRange;
 
+/// Findings for which room is made at the first: a page that has one mostly has more.
+const FINDINGS_ROOM: usize = 32;
+
 /// Findings that wait.
 #[derive(Clone, Default)]
 pub(super) struct Ready {
@@ -12,6 +15,9 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn put(&mut self, span: ByteRange, found: Found) {
+        if self.findings.capacity() == 0 {
+            self.findings.reserve(FINDINGS_ROOM);
+        }
         self.findings.push(Finding { span, found });
         self.is_sorted = false;
     }

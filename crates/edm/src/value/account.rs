@@ -37,6 +37,17 @@ impl Shapes {
         self.lens |= other.lens;
     }
 
+    /// The most runs before, of a set that is not empty.
+    fn before_max(self) -> usize {
+        self.runs.ilog2() as usize / RUNS_MAX
+    }
+
+    /// One more than the most runs after, where so many stand before; 0 when no shape has so many before.
+    fn after_end(self, before: usize) -> usize {
+        let after = self.runs >> (before * RUNS_MAX) & ((1 << RUNS_MAX) - 1);
+        (u64::BITS - after.leading_zeros()) as usize
+    }
+
     /// `len` is at most [`CHARS_MAX`].
     fn contains(self, before: usize, after: usize, len: usize) -> bool {
         self.runs & (1 << (before * RUNS_MAX + after)) != 0 && self.lens & (1 << len) != 0
@@ -62,21 +73,25 @@ pub(crate) fn register_value(cell: &[u8]) -> Option<(Vec<u8>, Shape)> {
 
 /// Every span of these shapes around the alphanumeric run `begin..end`, if it has four digits in a row.
 pub(crate) fn candidates(text: &[u8], begin: usize, end: usize, shapes: Shapes, mut give: impl FnMut(usize, usize)) {
-    if shapes == Shapes::default() || end - begin > CHARS_MAX || begin >= end {
+    if shapes.runs == 0 || end - begin > CHARS_MAX || begin >= end {
         return;
     }
     let mut from = Some(begin);
-    for runs_before in 0..RUNS_MAX {
+    for runs_before in 0..=shapes.before_max() {
         let Some(first) = from else { return };
         let mut to = Some(end);
-        for runs_after in 0..RUNS_MAX - runs_before {
+        for runs_after in 0..shapes.after_end(runs_before) {
             let Some(last) = to.filter(|last| last - first <= CHARS_MAX) else { break };
             if shapes.contains(runs_before, runs_after, last - first) && !is_decimal(text, first, last) {
                 give(first, last);
             }
-            to = run_after(text, last);
+            if runs_after + 1 < shapes.after_end(runs_before) {
+                to = run_after(text, last);
+            }
         }
-        from = run_before(text, first);
+        if runs_before < shapes.before_max() {
+            from = run_before(text, first);
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn read(dir: &std::path::Path) {
     ] {
         let started = Instant::now();
         let mut rows = 0u64;
-        reader.findings(&filter, &mut |_| rows += 1).expect("reads");
+        reader.findings(&filter, |_| rows += 1).expect("reads");
         println!("{name}: {rows} rows in {:?}", started.elapsed());
     }
 }

@@ -148,14 +148,14 @@ impl Reader {
 
     /// The findings that the filter admits, in no order of time. Those of one person in one response stand together,
     /// unless a seal came between them.
-    pub fn findings(&self, filter: &Filter, each: &mut dyn FnMut(&FindingRow)) -> Result<(), Error> {
+    pub fn findings(&self, filter: &Filter, mut each: impl FnMut(FindingRow)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         // Rows of a client or session lie together in the one, those of a person in the other: adding up persons is
         // much faster when each comes once.
         let by_client = filter.subject.is_none() && (filter.client.is_some() || filter.session.is_some());
         let part = if by_client { Part::Findings } else { Part::BySubject };
         for segment in snapshot.segments(filter) {
-            segment::findings(&*self.disk, &part_path(&self.dir, segment, part), filter, each)?;
+            segment::findings(&*self.disk, &part_path(&self.dir, segment, part), filter, &mut each)?;
         }
         let mut open = self.carried(&snapshot.manifest)?;
         snapshot.log_records(&mut |source, record| {
@@ -168,24 +168,19 @@ impl Reader {
             let persons = exposed.exposures.into_iter().map(Finding::Person);
             let values = exposed.generic.into_iter().map(Finding::Value);
             for found in persons.chain(values).filter(|found| filter.wants(found)) {
-                each(&FindingRow { response, at: exposed.at, found });
+                each(FindingRow { response, at: exposed.at, found });
             }
         })
     }
 
     /// The responses that ended in the filter's period or within `margin` of it, whatever else the filter asks for;
     /// only those that it admits tell more than their number.
-    pub fn responses(
-        &self,
-        filter: &Filter,
-        margin: Duration,
-        each: &mut dyn FnMut(&ResponseRow),
-    ) -> Result<(), Error> {
+    pub fn responses(&self, filter: &Filter, margin: Duration, mut each: impl FnMut(ResponseRow)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         let around = filter.around(margin);
         for segment in snapshot.segments(&around) {
             let path = part_path(&self.dir, segment, Part::Responses);
-            segment::responses(&*self.disk, &path, filter, margin, each)?;
+            segment::responses(&*self.disk, &path, filter, margin, &mut each)?;
         }
         let mut open = self.carried(&snapshot.manifest)?;
         snapshot.log_records(&mut |source, record| {
@@ -195,22 +190,24 @@ impl Reader {
                 let response = ResponseId { source, sequence: closed.sequence };
                 let is_asked = filter.admits(closed.at, transaction.as_deref());
                 let asked = is_asked.then_some((closed.at, closed.inspection));
-                each(&ResponseRow { response, in_period: filter.covers(closed.at), asked });
+                each(ResponseRow { response, in_period: filter.covers(closed.at), asked });
             }
         })
     }
 
-    /// Starts, registers, suspects, queries and what was withheld; not heartbeats and opened responses, which are many.
-    pub fn events(&self, each: &mut dyn FnMut(SourceId, &Record)) -> Result<(), Error> {
+    /// Starts, registers, suspects, queries, what was withheld, and each `Opened` of a response that had not ended when its segment was
+    /// sealed, or that stands in the log. Not heartbeats, which are many.
+    pub fn events(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         for segment in &snapshot.manifest.segments {
             let path = part_path(&self.dir, segment, Part::Events);
-            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld"].contains(&kind);
-            segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, &record))?;
+            let wanted =
+                |kind: &str| ["started", "registers", "opened", "suspect", "query", "withheld"].contains(&kind);
+            segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, record))?;
         }
         snapshot.log_records(&mut |source, record| match record {
-            Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
-            _ => each(source, &record),
+            Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
+            other => each(source, other),
         })
     }
 

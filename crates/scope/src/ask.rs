@@ -3,28 +3,37 @@
 
 use crate::tally::Tally;
 use crate::{Answer, ON_THE_WAY_MAX, Question};
-use sekisho_ledger::{Error, Finding, Reader};
-use sekisho_model::Timestamp;
+use sekisho_ledger::{Error, Filter, Finding, Reader};
+use sekisho_model::{Record, ResponseId, Timestamp};
 
 /// The answer to `question`, as asked at `now`.
 ///
-/// A finding belongs to the period by its own time, a response by the time of its end.
+/// A finding belongs to the period by its own time, a response by the time of its end, and one whose end is not
+/// recorded by that of its request.
 pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answer, Error> {
     let reader = reader.pin()?;
     let filter = question.filter();
-    let mut events = Vec::new();
-    reader.events(&mut |source, record| events.push((source, record.clone())))?;
+    let (mut events, mut opened) = (Vec::new(), Vec::new());
+    reader.events(&mut |source, record| match record {
+        Record::Opened(head) if filter.admits(head.transaction.at, Some(&head.transaction)) => {
+            opened.push(ResponseId { source, sequence: head.sequence });
+        }
+        Record::Opened(_) => {}
+        other => events.push((source, other)),
+    })?;
     let mut tally = Tally::new(question.clone(), &events);
+    opened.into_iter().for_each(|response| tally.ended.opened(response));
     tally.lost(reader.records_lost(&filter)?);
+    let of_person = Filter { subject: tally.subject(), ..filter.clone() };
     let Tally { found, ended, .. } = &mut tally;
     std::thread::scope(|threads| {
         let findings = threads.spawn(|| {
-            reader.findings(&filter, &mut |row| match &row.found {
+            reader.findings(&of_person, |row| match &row.found {
                 Finding::Person(exposure) => found.exposure(row.response, row.at, exposure),
-                Finding::Value(generic) => found.generic(row.response, row.at, generic),
+                Finding::Value(generic) => found.generic(row.at, generic),
             })
         });
-        reader.responses(&filter, ON_THE_WAY_MAX, &mut |row| ended.response(row.response, row.in_period, row.asked))?;
+        reader.responses(&filter, ON_THE_WAY_MAX, |row| ended.response(row.response, row.in_period, row.asked))?;
         findings.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     Ok(tally.finish(now))

@@ -4,6 +4,7 @@ use crate::answer::Coverage;
 use crate::gaps::Seen;
 use crate::timeline::{Inspected, Timeline};
 use sekisho_model::{Inspection, ResponseId, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What has ended so far.
@@ -13,12 +14,14 @@ pub(crate) struct Ended {
     pub(crate) coverage: Coverage,
     pub(crate) seen: Seen,
     pub(crate) inspected: Inspected,
+    /// Responses that the question is about and that held something; most of them were seen to end.
+    opened: BTreeSet<ResponseId>,
 }
 
 impl Ended {
     pub(crate) fn new(timeline: Arc<Timeline>) -> Ended {
         let inspected = Inspected::default();
-        Ended { timeline, coverage: Coverage::default(), seen: Seen::default(), inspected }
+        Ended { timeline, coverage: Coverage::default(), seen: Seen::default(), inspected, opened: BTreeSet::new() }
     }
 
     /// A response that ended in the period or near it: its number exists. Give those of some time before and after the
@@ -36,6 +39,22 @@ impl Ended {
             }
             Inspection::WithoutBody => coverage.without_body += 1,
             Inspection::NotInspectable(why) => *coverage.not_inspectable.entry(why).or_default() += 1,
+        }
+    }
+
+    /// A response that matches the question held something.
+    pub(crate) fn opened(&mut self, response: ResponseId) {
+        self.opened.insert(response);
+    }
+
+    /// Counts the responses that held something and whose end is not recorded.
+    pub(crate) fn find_open(&mut self) {
+        for response in std::mem::take(&mut self.opened) {
+            if !self.seen.has(response) {
+                self.seen.add(response, true);
+                self.coverage.responses += 1;
+                self.coverage.opened_without_closed += 1;
+            }
         }
     }
 }

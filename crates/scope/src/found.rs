@@ -2,7 +2,6 @@
 //! of its own.
 
 use crate::Question;
-use crate::gaps::Responses;
 use crate::persons::Persons;
 use crate::timeline::{Place, Recent, Timeline};
 use sekisho_model::{Exposure, Generic, GenericKind, RegisterId, ResponseId, Timestamp};
@@ -23,8 +22,6 @@ pub(crate) struct Found {
     pub(crate) cards: HashSet<[u8; 8]>,
     pub(crate) my_number_findings: u64,
     pub(crate) generic_reflected: u64,
-    /// Responses that held anything.
-    pub(crate) responses: Responses,
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
 }
@@ -43,7 +40,6 @@ impl Found {
             cards: HashSet::new(),
             my_number_findings: 0,
             generic_reflected: 0,
-            responses: Responses::default(),
             first: None,
             last: None,
         }
@@ -51,7 +47,6 @@ impl Found {
 
     /// A person's fields in a response that matches the question. Those of one person in one response stand together.
     pub(crate) fn exposure(&mut self, response: ResponseId, at: Timestamp, exposure: &Exposure) {
-        self.responses.add(response);
         let subject = exposure.subject;
         if self.question.subject.as_ref().is_some_and(|(_, id)| *id != subject.id) {
             return;
@@ -85,8 +80,7 @@ impl Found {
     }
 
     /// A value without a register, in a response that matches the question.
-    pub(crate) fn generic(&mut self, response: ResponseId, at: Timestamp, generic: &Generic) {
-        self.responses.add(response);
+    pub(crate) fn generic(&mut self, at: Timestamp, generic: &Generic) {
         if self.question.subject.is_some() {
             return;
         }

@@ -20,7 +20,9 @@ pub struct Person {
     pub last: Timestamp,
     /// Responses that held any of the fields.
     pub responses: u32,
-    response_last: Option<(u32, u64)>,
+    /// The source and number of the response that came last; numbers begin at 1.
+    source_last: u32,
+    sequence_last: u64,
 }
 
 /// The persons of one register.
@@ -47,10 +49,9 @@ impl Persons {
         person.fields |= fields;
         person.first = person.first.min(at);
         person.last = person.last.max(at);
-        let response = Some((response.source.0, response.sequence));
-        if person.response_last != response {
+        if (person.source_last, person.sequence_last) != (response.source.0, response.sequence) {
             person.responses += 1;
-            person.response_last = response;
+            (person.source_last, person.sequence_last) = (response.source.0, response.sequence);
         }
     }
 

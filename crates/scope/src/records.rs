@@ -23,13 +23,19 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
         match record {
             // A new run: what was open will never be closed.
             Record::Started(_) => open.retain(|response, _| response.source != *source),
-            Record::Opened(opened) => _ = open.insert(of(opened.sequence), &opened.transaction),
+            Record::Opened(opened) => {
+                let (response, request) = (of(opened.sequence), &opened.transaction);
+                open.insert(response, request);
+                if filter.admits(request.at, Some(request)) {
+                    tally.ended.opened(response);
+                }
+            }
             Record::Exposed(exposed) => {
                 let response = of(exposed.sequence);
                 if filter.admits(exposed.at, open.get(&response).copied()) {
                     let found = &mut tally.found;
                     exposed.exposures.iter().for_each(|exposure| found.exposure(response, exposed.at, exposure));
-                    exposed.generic.iter().for_each(|generic| found.generic(response, exposed.at, generic));
+                    exposed.generic.iter().for_each(|generic| found.generic(exposed.at, generic));
                 }
             }
             Record::Closed(closed) => {

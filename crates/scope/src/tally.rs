@@ -11,7 +11,7 @@ use crate::{
     Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected, RegisterAnswer,
     time_text,
 };
-use sekisho_model::{Record, SourceId, Timestamp};
+use sekisho_model::{Record, SourceId, Subject, Timestamp};
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -88,6 +88,12 @@ impl Tally {
             && question.route.as_ref().is_none_or(|route| *route == suspect.route)
     }
 
+    /// The person asked about as the ledger numbers them, when their register had one number all the time.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        let (name, id) = self.question.subject.as_ref()?;
+        Some(Subject { register: self.timeline.only_number(name)?, id: *id })
+    }
+
     /// Records that the gateway could not write in the period.
     pub(crate) fn lost(&mut self, records: u64) {
         self.ended.coverage.records_lost += records;
@@ -95,7 +101,7 @@ impl Tally {
 
     /// The answer, at this time.
     pub(crate) fn finish(mut self, now: Timestamp) -> Answer {
-        self.find_open();
+        self.ended.find_open();
         for (source, sequence_first) in &self.runs {
             self.ended.seen.given_out(*source, *sequence_first);
         }
@@ -126,16 +132,6 @@ impl Tally {
             last,
             not_boundable: self.not_boundable,
             persons,
-        }
-    }
-
-    /// Responses that held something, and whose end is not recorded.
-    fn find_open(&mut self) {
-        let Ended { seen, coverage, .. } = &mut self.ended;
-        for response in seen.missing_of(&mut self.found.responses) {
-            seen.add(response, true);
-            coverage.responses += 1;
-            coverage.opened_without_closed += 1;
         }
     }
 

@@ -158,6 +158,15 @@ impl Timeline {
         (with, all)
     }
 
+    /// The number by which every source meant the register of this name all the time; `None` where it changed.
+    pub(crate) fn only_number(&self, name: &str) -> Option<RegisterId> {
+        let at = self.registers.iter().position(|known| known.name == name)?;
+        let registers = self.epochs.iter().flat_map(|epoch| &epoch.registers);
+        let mut numbers = registers.filter(|(_, place)| place.register == at).map(|(id, _)| *id);
+        let first = numbers.next()?;
+        numbers.all(|id| id == first).then_some(first)
+    }
+
     /// When the register was first in force.
     pub(crate) fn loaded_at(&self, register: usize) -> Option<Timestamp> {
         let holds = |epoch: &&Epoch| epoch.registers.iter().any(|(_, place)| place.register == register);

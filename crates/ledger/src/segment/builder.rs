@@ -2,7 +2,7 @@
 
 use super::table::{self, Values};
 use super::{CARRIED, EVENTS, FINDINGS, RESPONSES, kind_of};
-use crate::reader::OpenResponses;
+use crate::reader::{Finding, OpenResponses};
 use crate::seal::time_of;
 use sekisho_model::*;
 use serde_json::Value;
@@ -36,13 +36,8 @@ struct FindingRow {
     sequence: u64,
     at: Timestamp,
     span: ByteRange,
-    found: Found,
+    found: Finding,
     request: Option<Arc<Transaction>>,
-}
-
-enum Found {
-    Person(Exposure),
-    Value(Generic),
 }
 
 struct ResponseRow {
@@ -107,8 +102,8 @@ impl Builder {
     }
 
     fn found(&mut self, position: u64, exposed: &Exposed, request: Option<Arc<Transaction>>) {
-        let persons = exposed.exposures.iter().map(|exposure| Found::Person(*exposure));
-        let values = exposed.generic.iter().map(|generic| Found::Value(*generic));
+        let persons = exposed.exposures.iter().map(|exposure| Finding::Person(*exposure));
+        let values = exposed.generic.iter().map(|generic| Finding::Value(*generic));
         for (ordinal, found) in (0i64..).zip(persons.chain(values)) {
             let Exposed { sequence, at, span, .. } = *exposed;
             self.findings.push(FindingRow { position, ordinal, sequence, at, span, found, request: request.clone() });
@@ -142,8 +137,8 @@ impl Builder {
         let by_client = self.findings_file()?;
         self.findings.sort_by_key(|row| {
             let subject = match &row.found {
-                Found::Person(exposure) => Some(exposure.subject),
-                Found::Value(_) => None,
+                Finding::Person(exposure) => Some(exposure.subject),
+                Finding::Value(_) => None,
             };
             (subject, row.sequence, row.position, row.ordinal)
         });
@@ -161,7 +156,8 @@ impl Builder {
             Values::WholeIf(rows.iter().map(|event| event.records_lost.map(u64::cast_signed)).collect()),
             text(rows, |event| Some(event.json.clone())),
         ];
-        table::write(EVENTS, &[], &columns)
+        let heartbeats = rows.partition_point(|event| event.records_lost.is_none());
+        table::write(EVENTS, &[], &columns, heartbeats)
     }
 
     fn responses_file(&self) -> parquet::errors::Result<Vec<u8>> {
@@ -182,13 +178,13 @@ impl Builder {
             whole(rows, |row| row.closed.body_bytes_released.cast_signed()),
         ];
         columns.extend(request_columns(rows, |row| row.request.as_deref()));
-        table::write(RESPONSES, &[], &columns)
+        table::write(RESPONSES, &[], &columns, 0)
     }
 
     fn findings_file(&self) -> parquet::errors::Result<Vec<u8>> {
         let rows = &self.findings;
-        let person = |row: &FindingRow| if let Found::Person(exposure) = row.found { Some(exposure) } else { None };
-        let generic = |row: &FindingRow| if let Found::Value(generic) = row.found { Some(generic) } else { None };
+        let person = |row: &FindingRow| if let Finding::Person(exposure) = row.found { Some(exposure) } else { None };
+        let generic = |row: &FindingRow| if let Finding::Value(generic) = row.found { Some(generic) } else { None };
         let whole_if =
             |of: &dyn Fn(Exposure) -> i64| Values::WholeIf(rows.iter().map(|row| person(row).map(of)).collect());
         let mut columns = vec![
@@ -203,15 +199,15 @@ impl Builder {
             whole_if(&|exposure| i64::from(exposure.subject.id.0)),
             whole(rows, |row| person(row).map_or(0, |exposure| exposure.fields.0.cast_signed())),
             whole(rows, |row| match &row.found {
-                Found::Person(exposure) => exposure.reflected.0.cast_signed(),
-                Found::Value(generic) => i64::from(generic.reflected),
+                Finding::Person(exposure) => exposure.reflected.0.cast_signed(),
+                Finding::Value(generic) => i64::from(generic.reflected),
             }),
             text(rows, |row| generic(row).map(|generic| name_of(&generic.kind))),
             text(rows, |row| generic(row)?.value.map(hex::encode)),
         ];
         columns.extend(request_columns(rows, |row| row.request.as_deref()));
         let registers = serde_json::to_string(&self.registers).expect("registers are plain data");
-        table::write(FINDINGS, &[(REGISTERS_NOTE, registers), (COLUMNS_NOTE, COLUMNS.to_owned())], &columns)
+        table::write(FINDINGS, &[(REGISTERS_NOTE, registers), (COLUMNS_NOTE, COLUMNS.to_owned())], &columns, 0)
     }
 }
 

@@ -5,7 +5,7 @@
 use super::column::{Group, TableFile, Text};
 use super::whole::{Findings, not_a};
 use crate::Error;
-use crate::reader::{Filter, Finding, FindingRow, ResponseRow};
+use crate::reader::{Filter, FindingRow, ResponseRow};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::*;
@@ -53,7 +53,7 @@ pub(crate) fn findings(
     disk: &dyn Disk,
     path: &Path,
     filter: &Filter,
-    each: &mut dyn FnMut(&FindingRow),
+    each: &mut impl FnMut(FindingRow),
 ) -> Result<(), Error> {
     for group in TableFile::open(disk, path)?.groups() {
         let subject = filter.subject.map(|subject| i64::from(subject.id.0));
@@ -68,14 +68,10 @@ pub(crate) fn findings(
         let (sources, sequences, times) = (group.whole("source")?, group.whole("sequence")?, group.whole("at")?);
         let columns = Findings::read(&group)?;
         for row in (0..group.rows()).filter(|row| rows.have(*row)) {
-            let found = match columns.at(row) {
-                Some((Some(exposure), _)) => Finding::Person(exposure),
-                Some((_, Some(generic))) => Finding::Value(generic),
-                _ => return Err(not_a(path, row, "finding")),
-            };
+            let found = columns.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
             if filter.wants(&found) {
                 let response = response(sources[row], sequences[row]);
-                each(&FindingRow { response, at: Timestamp(times[row]), found });
+                each(FindingRow { response, at: Timestamp(times[row]), found });
             }
         }
     }
@@ -88,7 +84,7 @@ pub(crate) fn responses(
     path: &Path,
     filter: &Filter,
     margin: Duration,
-    each: &mut dyn FnMut(&ResponseRow),
+    each: &mut impl FnMut(ResponseRow),
 ) -> Result<(), Error> {
     let around = filter.around(margin);
     for group in TableFile::open(disk, path)?.groups() {
@@ -100,7 +96,7 @@ pub(crate) fn responses(
         let ids = sources.iter().zip(&sequences).map(|(source, sequence)| response(*source, *sequence));
         if rows.are_none() && lies_in(&group, filter) {
             // Their numbers exist; nothing else of them is asked for.
-            ids.for_each(|response| each(&ResponseRow { response, in_period: true, asked: None }));
+            ids.for_each(|response| each(ResponseRow { response, in_period: true, asked: None }));
             continue;
         }
         let times = group.whole("at")?;
@@ -114,7 +110,7 @@ pub(crate) fn responses(
                 _ => None,
             };
             if around.covers(at) {
-                each(&ResponseRow { response, in_period: filter.covers(at), asked });
+                each(ResponseRow { response, in_period: filter.covers(at), asked });
             }
         }
     }

@@ -46,8 +46,9 @@ pub(crate) enum Values {
     Text(Vec<Option<String>>),
 }
 
-/// The bytes of a Parquet file with these columns, in the schema's order and all of one length.
-pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]) -> Result<Vec<u8>> {
+/// The bytes of a Parquet file with these columns, in the schema's order and all of one length. A row group ends before
+/// row `cut`, so that what comes behind need not be read with what is before.
+pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values], cut: usize) -> Result<Vec<u8>> {
     let fields = schema.iter().map(|(name, kind)| match kind {
         Kind::Whole => format!("required int64 {name};"),
         Kind::WholeIf => format!("optional int64 {name};"),
@@ -81,8 +82,9 @@ pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]
     let mut writer =
         SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(&message)?), Arc::new(properties))?;
     let rows = columns.first().map_or(0, Values::len);
-    for start in (0..rows).step_by(ROW_GROUP_ROWS) {
-        let end = rows.min(start + ROW_GROUP_ROWS);
+    let starts = (0..cut).step_by(ROW_GROUP_ROWS).chain((cut..rows).step_by(ROW_GROUP_ROWS));
+    for start in starts {
+        let end = (start + ROW_GROUP_ROWS).min(if start < cut { cut } else { rows });
         let mut group = writer.next_row_group()?;
         for column in columns {
             let mut out = group.next_column()?.ok_or_else(|| ParquetError::General("a column too many".into()))?;

@@ -4,6 +4,7 @@ use super::column::{Group, TableFile, Text};
 use super::scan::{from_name, inspection_of};
 use super::{CARRIED, Part};
 use crate::Error;
+use crate::reader::Finding;
 use sekisho_model::disk::Disk;
 use sekisho_model::*;
 use std::path::{Path, PathBuf};
@@ -88,13 +89,16 @@ fn exposed(disk: &dyn Disk, path: &Path, found: &mut Vec<(u64, Record)>) -> Resu
         let (starts, ends) = (group.whole("span_start")?, group.whole("span_end")?);
         let findings = Findings::read(&group)?;
         for row in 0..group.rows() {
-            let (exposure, generic) = findings.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
+            let (exposures, generic) = match findings.at(row).ok_or_else(|| not_a(path, row, "finding"))? {
+                Finding::Person(exposure) => (vec![exposure], Vec::new()),
+                Finding::Value(generic) => (Vec::new(), vec![generic]),
+            };
             let part = Exposed {
                 sequence: sequences[row].cast_unsigned(),
                 at: Timestamp(times[row]),
                 span: ByteRange { start: starts[row].cast_unsigned(), end: ends[row].cast_unsigned() },
-                exposures: exposure.into_iter().collect(),
-                generic: generic.into_iter().collect(),
+                exposures,
+                generic,
             };
             rows.push((positions[row].cast_unsigned(), ordinals[row], part));
         }
@@ -137,21 +141,21 @@ impl Findings {
         })
     }
 
-    /// One of the two; `None` when the row is neither.
-    pub(crate) fn at(&self, row: usize) -> Option<(Option<Exposure>, Option<Generic>)> {
+    /// What was found in a row; `None` when the row is no finding.
+    pub(crate) fn at(&self, row: usize) -> Option<Finding> {
         if let Some(kind) = self.kinds[row] {
-            let value = self.values.as_ref().and_then(|values| values.at(row));
-            let value = value.map(|text| hex::decode(text).ok()?.try_into().ok());
-            // A value that is there and is no hash is damage; one that is not there is none.
-            let value = if let Some(value) = value { Some(value?) } else { None };
-            return Some((None, Some(Generic { kind, value, reflected: self.reflected[row] != 0 })));
+            let value = match self.values.as_ref().and_then(|values| values.at(row)) {
+                Some(text) => Some(hex::decode(text).ok()?.try_into().ok()?),
+                None => None,
+            };
+            return Some(Finding::Value(Generic { kind, value, reflected: self.reflected[row] != 0 }));
         }
         let subject = Subject {
             register: RegisterId(u16::try_from(self.registers[row]).ok()?),
             id: SubjectId(u32::try_from(self.subjects[row]).ok()?),
         };
         let (fields, reflected) = (self.fields[row].cast_unsigned(), self.reflected[row].cast_unsigned());
-        Some((Some(Exposure { subject, fields: FieldSet(fields), reflected: FieldSet(reflected) }), None))
+        Some(Finding::Person(Exposure { subject, fields: FieldSet(fields), reflected: FieldSet(reflected) }))
     }
 }
 

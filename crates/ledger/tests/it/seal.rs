@@ -103,12 +103,12 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
         let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("opens");
         let count = |filter: &Filter| {
             let (mut persons, mut of_first) = (0, 0);
-            let mut each = |row: &FindingRow| {
+            let each = |row: FindingRow| {
                 let is_person = u32::from(matches!(row.found, Finding::Person(_)));
                 persons += is_person;
                 of_first += if row.response.sequence == first { is_person } else { 0 };
             };
-            reader.findings(filter, &mut each).expect("reads");
+            reader.findings(filter, each).expect("reads");
             (persons, of_first)
         };
         // Only a row whose request is known is admitted by a client.
@@ -116,8 +116,8 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
         let of_clients = Filter { client, ..Filter::default() };
         assert_eq!(count(&of_clients), (61, 1));
         let mut ends = 0;
-        let mut each = |row: &ResponseRow| ends += u32::from(row.asked.is_some());
-        reader.responses(&of_clients, Duration::ZERO, &mut each).expect("reads");
+        let each = |row: ResponseRow| ends += u32::from(row.asked.is_some());
+        reader.responses(&of_clients, Duration::ZERO, each).expect("reads");
         assert_eq!(ends, 61);
         let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });
         assert_eq!(count(&Filter { subject, ..Filter::default() }).0, 1);

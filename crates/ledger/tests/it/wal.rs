@@ -137,7 +137,7 @@ fn led_5_a_question_is_recorded_while_the_gateway_writes() {
     ledger.wait_durable(append_response(&ledger)).expect("the gateway writes on");
     let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("opens");
     let mut found = Vec::new();
-    let mut each = |_, record: &Record| {
+    let mut each = |_, record: Record| {
         if let Record::Query(query) = record {
             found.push(query.persons);
         }
@@ -157,8 +157,8 @@ fn exposures_are_joined_with_their_request_and_filtered() {
     let reader = Reader::open(DIR, Arc::new(disk)).expect("opens");
     let count = |filter: Filter| {
         let mut rows = 0;
-        let mut each = |row: &FindingRow| rows += usize::from(matches!(row.found, Finding::Person(_)));
-        reader.findings(&filter, &mut each).expect("reads");
+        let each = |row: FindingRow| rows += usize::from(matches!(row.found, Finding::Person(_)));
+        reader.findings(&filter, each).expect("reads");
         rows
     };
     assert_eq!(count(Filter::default()), 10);

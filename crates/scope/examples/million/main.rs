@@ -1,7 +1,8 @@
 //! Writes a ledger of a million synthetic exposures and times the questions asked of it; `cargo xtask bench scope`
 //! runs both and sets the figures beside other databases'.
 //!
-//! `million write DIR EXPOSURES SEGMENTS` · `million ask DIR REPEATS`, which prints one JSON object a question.
+//! `million write DIR EXPOSURES SEGMENTS` · `million ask DIR REPEATS [QUESTION]`, which prints one JSON
+//! object a question.
 //! Read `story` for what the ledger holds.
 
 mod story;
@@ -18,8 +19,8 @@ fn main() {
     let number = |at: usize| arguments[at].parse().expect("a number");
     match arguments.first().map(String::as_str) {
         Some("write") if arguments.len() == 4 => story::write(Path::new(&arguments[1]), number(2), number(3)),
-        Some("ask") if arguments.len() == 3 => ask_all(Path::new(&arguments[1]), number(2)),
-        _ => eprintln!("usage: million write DIR EXPOSURES SEGMENTS | million ask DIR REPEATS"),
+        Some("ask") if arguments.len() >= 3 => ask_all(Path::new(&arguments[1]), number(2), arguments.get(3)),
+        _ => eprintln!("usage: million write DIR EXPOSURES SEGMENTS | million ask DIR REPEATS [QUESTION]"),
     }
 }
 
@@ -58,8 +59,9 @@ fn questions() -> Vec<(&'static str, Question, Option<Vec<String>>)> {
 }
 
 /// Each question `repeats` times, the ledger opened anew each time; the first answer is told apart.
-fn ask_all(dir: &Path, repeats: u64) {
-    for (name, question, arguments) in questions() {
+fn ask_all(dir: &Path, repeats: u64, only: Option<&String>) {
+    let is_asked = |name: &str| only.is_none_or(|only| only == name);
+    for (name, question, arguments) in questions().into_iter().filter(|(name, ..)| is_asked(name)) {
         let mut times = Vec::new();
         let mut found = (0, 0);
         let cpu = cpu_time();

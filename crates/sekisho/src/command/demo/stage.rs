@@ -106,8 +106,8 @@ impl Stage {
         loop {
             let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).context("cannot read the ledger")?;
             let mut closed = 0;
-            let mut each = |row: &ResponseRow| closed += usize::from(row.asked.is_some());
-            reader.responses(filter, Duration::ZERO, &mut each).context("cannot read the ledger")?;
+            let each = |row: ResponseRow| closed += usize::from(row.asked.is_some());
+            reader.responses(filter, Duration::ZERO, each).context("cannot read the ledger")?;
             if closed >= captured {
                 return Ok(());
             }

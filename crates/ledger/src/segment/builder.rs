@@ -87,7 +87,7 @@ impl Builder {
             }
             Record::Exposed(exposed) if !(exposed.exposures.is_empty() && exposed.generic.is_empty()) => {
                 let response = ResponseId { source: self.source, sequence: exposed.sequence };
-                self.found(position, &exposed, open.transaction(response));
+                self.found(position, &exposed, open.transaction(response).as_ref());
             }
             other => {
                 match &other {
@@ -101,12 +101,12 @@ impl Builder {
         }
     }
 
-    fn found(&mut self, position: u64, exposed: &Exposed, request: Option<Arc<Transaction>>) {
+    fn found(&mut self, position: u64, exposed: &Exposed, request: Option<&Arc<Transaction>>) {
         let persons = exposed.exposures.iter().map(|exposure| Finding::Person(*exposure));
         let values = exposed.generic.iter().map(|generic| Finding::Value(*generic));
         for (ordinal, found) in (0i64..).zip(persons.chain(values)) {
             let Exposed { sequence, at, span, .. } = *exposed;
-            self.findings.push(FindingRow { position, ordinal, sequence, at, span, found, request: request.clone() });
+            self.findings.push(FindingRow { position, ordinal, sequence, at, span, found, request: request.cloned() });
         }
     }
 

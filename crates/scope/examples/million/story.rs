@@ -141,7 +141,7 @@ impl Story {
             15..47 if (day(10)..day(12)).contains(&at) => {
                 self.exposing(ledger, 1_000_000, "/seminar/entry", 50, second)
             }
-            0..600 => self.exposing(ledger, customer, ROUTES[(second >> 20) as usize % 6], 1, customer),
+            15..600 => self.exposing(ledger, customer, ROUTES[(second >> 20) as usize % 6], 1, customer),
             _ => self.clean(ledger, customer, ROUTES[(second >> 20) as usize % ROUTES.len()]),
         };
         if self.responses.is_multiple_of(WAITING_MAX / 4) {

@@ -57,15 +57,26 @@ pub struct FindingRow {
     pub found: Finding,
 }
 
-/// A response that ended.
+/// A response that ended in a period or near it, or that did not end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseRow {
     /// The response.
     pub response: ResponseId,
-    /// Whether it ended in the period asked for, or only near it.
+    /// Whether it ended in the period asked for.
     pub in_period: bool,
-    /// When it ended and how far it was inspected, when the filter admits it.
-    pub asked: Option<(Timestamp, Inspection)>,
+    /// What the filter asks for.
+    pub told: Told,
+}
+
+/// What is told of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Only that it exists: the filter does not admit it.
+    Number,
+    /// When it ended, and how far it was inspected.
+    Ended(Timestamp, Inspection),
+    /// It held something, and had not ended in time. It may be told once more, as ended.
+    Open,
 }
 
 /// A reader of a ledger directory.
@@ -104,6 +115,14 @@ impl Filter {
             (Some(subject), Finding::Person(exposure)) => exposure.subject == subject,
             (Some(_), Finding::Value(_)) => false,
         }
+    }
+
+    /// What an `Opened` tells, when its request came in the time around the period.
+    fn opened(&self, around: &Filter, source: SourceId, record: &Record) -> Option<ResponseRow> {
+        let Record::Opened(Opened { sequence, transaction }) = record else { return None };
+        let response = ResponseId { source, sequence: *sequence };
+        let told = if self.admits(transaction.at, Some(transaction)) { Told::Open } else { Told::Number };
+        around.covers(transaction.at).then_some(ResponseRow { response, in_period: false, told })
     }
 
     /// Whether rows of which the first and last times are these can lie in the period.
@@ -173,40 +192,42 @@ impl Reader {
         })
     }
 
-    /// The responses that ended in the filter's period or within `margin` of it, whatever else the filter asks for;
-    /// only those that it admits tell more than their number.
+    /// The responses that ended in the filter's period or within `margin` of it, whatever else the filter asks for; and
+    /// those that held something, were asked for in that time, and ended later or never.
     pub fn responses(&self, filter: &Filter, margin: Duration, mut each: impl FnMut(ResponseRow)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         let around = filter.around(margin);
         for segment in snapshot.segments(&around) {
-            let path = part_path(&self.dir, segment, Part::Responses);
-            segment::responses(&*self.disk, &path, filter, margin, &mut each)?;
+            let path = |part| part_path(&self.dir, segment, part);
+            segment::responses(&*self.disk, &path(Part::Responses), filter, margin, &mut each)?;
+            segment::events(&*self.disk, &path(Part::Events), &|kind| kind == "opened", &mut |_, _, record| {
+                filter.opened(&around, segment.source, &record).into_iter().for_each(&mut each);
+            })?;
         }
         let mut open = self.carried(&snapshot.manifest)?;
         snapshot.log_records(&mut |source, record| {
-            let transaction = open.follow(source, &record);
+            let request = open.follow(source, &record);
+            filter.opened(&around, source, &record).into_iter().for_each(&mut each);
             let Record::Closed(closed) = record else { return };
             if around.covers(closed.at) {
                 let response = ResponseId { source, sequence: closed.sequence };
-                let is_asked = filter.admits(closed.at, transaction.as_deref());
-                let asked = is_asked.then_some((closed.at, closed.inspection));
-                each(ResponseRow { response, in_period: filter.covers(closed.at), asked });
+                let is_asked = filter.admits(closed.at, request.as_deref());
+                let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                each(ResponseRow { response, in_period: filter.covers(closed.at), told });
             }
         })
     }
 
-    /// Starts, registers, suspects, queries, what was withheld, and each `Opened` of a response that had not ended when its segment was
-    /// sealed, or that stands in the log. Not heartbeats, which are many.
+    /// Starts, registers, suspects, queries and what was withheld. Not heartbeats, which are many.
     pub fn events(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         for segment in &snapshot.manifest.segments {
             let path = part_path(&self.dir, segment, Part::Events);
-            let wanted =
-                |kind: &str| ["started", "registers", "opened", "suspect", "query", "withheld"].contains(&kind);
+            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld"].contains(&kind);
             segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, record))?;
         }
         snapshot.log_records(&mut |source, record| match record {
-            Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
+            Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
             other => each(source, other),
         })
     }

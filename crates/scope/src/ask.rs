@@ -4,7 +4,7 @@
 use crate::tally::Tally;
 use crate::{Answer, ON_THE_WAY_MAX, Question};
 use sekisho_ledger::{Error, Filter, Finding, Reader};
-use sekisho_model::{Record, ResponseId, Timestamp};
+use sekisho_model::Timestamp;
 
 /// The answer to `question`, as asked at `now`.
 ///
@@ -13,16 +13,9 @@ use sekisho_model::{Record, ResponseId, Timestamp};
 pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answer, Error> {
     let reader = reader.pin()?;
     let filter = question.filter();
-    let (mut events, mut opened) = (Vec::new(), Vec::new());
-    reader.events(&mut |source, record| match record {
-        Record::Opened(head) if filter.admits(head.transaction.at, Some(&head.transaction)) => {
-            opened.push(ResponseId { source, sequence: head.sequence });
-        }
-        Record::Opened(_) => {}
-        other => events.push((source, other)),
-    })?;
+    let mut events = Vec::new();
+    reader.events(&mut |source, record| events.push((source, record)))?;
     let mut tally = Tally::new(question.clone(), &events);
-    opened.into_iter().for_each(|response| tally.ended.opened(response));
     tally.lost(reader.records_lost(&filter)?);
     let of_person = Filter { subject: tally.subject(), ..filter.clone() };
     let Tally { found, ended, .. } = &mut tally;
@@ -33,7 +26,7 @@ pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answe
                 Finding::Value(generic) => found.generic(row.at, generic),
             })
         });
-        reader.responses(&filter, ON_THE_WAY_MAX, |row| ended.response(row.response, row.in_period, row.asked))?;
+        reader.responses(&filter, ON_THE_WAY_MAX, |row| ended.response(&row))?;
         findings.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     Ok(tally.finish(now))

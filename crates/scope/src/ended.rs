@@ -3,7 +3,8 @@
 use crate::answer::Coverage;
 use crate::gaps::Seen;
 use crate::timeline::{Inspected, Timeline};
-use sekisho_model::{Inspection, ResponseId, Timestamp};
+use sekisho_ledger::{ResponseRow, Told};
+use sekisho_model::{Inspection, ResponseId, SourceId, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -24,27 +25,31 @@ impl Ended {
         Ended { timeline, coverage: Coverage::default(), seen: Seen::default(), inspected, opened: BTreeSet::new() }
     }
 
-    /// A response that ended in the period or near it: its number exists. Give those of some time before and after the
-    /// period too, so that a response that was long on its way does not look like a gap. `asked` when it matches the
-    /// question.
-    pub(crate) fn response(&mut self, response: ResponseId, in_period: bool, asked: Option<(Timestamp, Inspection)>) {
-        self.seen.add(response, in_period);
-        let Some((at, inspection)) = asked else { return };
+    /// A response that ended in the period or near it, or had not ended then. Give those of some time before and after the
+    /// period too, so that a response that was long on its way does not look like a gap.
+    pub(crate) fn response(&mut self, row: &ResponseRow) {
+        match row.told {
+            // Whether it ended is known only when all are told.
+            Told::Open => _ = self.opened.insert(row.response),
+            Told::Number => self.seen.add(row.response, row.in_period),
+            Told::Ended(at, inspection) => {
+                self.seen.add(row.response, row.in_period);
+                self.count(row.response.source, at, inspection);
+            }
+        }
+    }
+
+    fn count(&mut self, source: SourceId, at: Timestamp, inspection: Inspection) {
         let coverage = &mut self.coverage;
         coverage.responses += 1;
         match inspection {
             Inspection::Inspected => {
                 coverage.inspected += 1;
-                self.timeline.count(&mut self.inspected, response.source, at);
+                self.timeline.count(&mut self.inspected, source, at);
             }
             Inspection::WithoutBody => coverage.without_body += 1,
             Inspection::NotInspectable(why) => *coverage.not_inspectable.entry(why).or_default() += 1,
         }
-    }
-
-    /// A response that matches the question held something.
-    pub(crate) fn opened(&mut self, response: ResponseId) {
-        self.opened.insert(response);
     }
 
     /// Counts the responses that held something and whose end is not recorded.

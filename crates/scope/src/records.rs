@@ -4,6 +4,7 @@
 
 use crate::tally::Tally;
 use crate::{Answer, ON_THE_WAY_MAX, Question};
+use sekisho_ledger::{ResponseRow, Told};
 use sekisho_model::{Record, ResponseId, SourceId, Timestamp, Transaction};
 use std::collections::BTreeMap;
 
@@ -26,8 +27,9 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
             Record::Opened(opened) => {
                 let (response, request) = (of(opened.sequence), &opened.transaction);
                 open.insert(response, request);
-                if filter.admits(request.at, Some(request)) {
-                    tally.ended.opened(response);
+                if around.covers(request.at) {
+                    let told = if filter.admits(request.at, Some(request)) { Told::Open } else { Told::Number };
+                    tally.ended.response(&ResponseRow { response, in_period: false, told });
                 }
             }
             Record::Exposed(exposed) => {
@@ -41,10 +43,11 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
             Record::Closed(closed) => {
                 let response = of(closed.sequence);
                 let before = open.remove(&response);
-                let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
                 if around.covers(closed.at) {
-                    let asked = is_asked.then_some((closed.at, closed.inspection));
-                    tally.ended.response(response, question.covers(closed.at), asked);
+                    let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
+                    let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                    let in_period = question.covers(closed.at);
+                    tally.ended.response(&ResponseRow { response, in_period, told });
                 }
             }
             Record::Heartbeat(beat) if question.covers(beat.at) => tally.lost(beat.records_lost),

@@ -1,4 +1,5 @@
-//! `cargo xtask bench proxy`: Sekisho beside nginx as plain proxy, in one run on one machine.
+//! `cargo xtask bench proxy`: Sekisho beside nginx as plain proxy, in one run on one machine. `scope` is a benchmark
+//! of its own.
 //!
 //! One worker each, 64 keep-alive connections, no compression, no access log, rounds in turn. CPU is that of the
 //! proxy's processes only, by /proc; latencies are wrk's. Read `run` for the cases, `servers` for what is started,
@@ -6,6 +7,7 @@
 
 mod idle;
 mod report;
+pub(crate) mod scope;
 mod servers;
 
 use crate::process;

@@ -37,6 +37,8 @@ enum Task {
 enum Bench {
     /// Sekisho beside nginx as plain proxy, in one run.
     Proxy(bench::Options),
+    /// The questions asked of a million sealed exposures, beside DuckDB and SQLite over the same rows.
+    Scope(bench::scope::Options),
 }
 
 fn main() -> Result<()> {
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Tidy => tidy::run(root),
         Task::Bench(Bench::Proxy(options)) => bench::run(root, &options),
+        Task::Bench(Bench::Scope(options)) => bench::scope::run(root, &options),
         Task::Crash(options) => crash::run(root, &options),
     }
 }

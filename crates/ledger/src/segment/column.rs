@@ -90,6 +90,12 @@ impl Group<'_> {
         })
     }
 
+    /// Whether statistics say that no row has anything in this column.
+    pub(crate) fn is_blank(&self, column: &str) -> bool {
+        let statistics = self.position(column).ok().and_then(|at| self.metadata.column(at).statistics());
+        statistics.and_then(Statistics::null_count_opt) == Some(self.rows() as u64)
+    }
+
     /// The number that stands in every row, where statistics say that there is one.
     pub(crate) fn only(&self, column: &str) -> Option<i64> {
         let (min, max) = self.range(column)?;
@@ -174,11 +180,6 @@ impl Text {
     pub(crate) fn at(&self, row: usize) -> Option<&str> {
         let code = usize::try_from(*self.codes.get(row)?).ok()?;
         std::str::from_utf8(self.words.get(code)?).ok()
-    }
-
-    /// Whether any row has a word.
-    pub(crate) fn is_blank(&self) -> bool {
-        self.codes.iter().all(|code| *code == NO_WORD)
     }
 
     /// What `of` makes of each row's word; it is asked once a word.

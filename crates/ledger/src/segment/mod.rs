@@ -14,6 +14,8 @@ mod column;
 mod hybrid;
 mod scan;
 mod table;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 pub(crate) use builder::Builder;

@@ -5,7 +5,7 @@
 use super::column::{Group, TableFile, Text};
 use super::whole::{Findings, not_a};
 use crate::Error;
-use crate::reader::{Filter, FindingRow, ResponseRow};
+use crate::reader::{Filter, FindingRow, ResponseRow, Told};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::*;
@@ -61,7 +61,7 @@ pub(crate) fn findings(
         if group.range("subject").is_some_and(|range| !is_there(range)) {
             continue;
         }
-        let rows = asked(&group, filter)?;
+        let rows = asked(&group, filter, "at")?;
         if rows.are_none() {
             continue;
         }
@@ -78,7 +78,8 @@ pub(crate) fn findings(
     Ok(())
 }
 
-/// The ended responses of a file in the filter's period or within `margin` of it.
+/// The ended responses of a file in the filter's period or within `margin` of it, and those that held something, were
+/// asked for in that time, and ended later.
 pub(crate) fn responses(
     disk: &dyn Disk,
     path: &Path,
@@ -88,33 +89,63 @@ pub(crate) fn responses(
 ) -> Result<(), Error> {
     let around = filter.around(margin);
     for group in TableFile::open(disk, path)?.groups() {
+        if around.to.is_some_and(|to| group.range("at").is_none_or(|(_, last)| last >= to.0)) {
+            open_responses(&group, filter, &around, each)?;
+        }
         if group.range("at").is_some_and(|(min, max)| !around.meets(min, max)) {
             continue;
         }
-        let rows = asked(&group, filter)?;
-        let (sources, sequences) = (group.whole("source")?, group.whole("sequence")?);
-        let ids = sources.iter().zip(&sequences).map(|(source, sequence)| response(*source, *sequence));
-        if rows.are_none() && lies_in(&group, filter) {
+        let rows = asked(&group, filter, "at")?;
+        let ids = ids(&group)?;
+        if rows.are_none() && lies_in(&group, filter, "at") {
             // Their numbers exist; nothing else of them is asked for.
-            ids.for_each(|response| each(ResponseRow { response, in_period: true, asked: None }));
+            ids.for_each(|response| each(ResponseRow { response, in_period: true, told: Told::Number }));
             continue;
         }
         let times = group.whole("at")?;
         let inspections = if rows.are_none() { Vec::new() } else { inspections(&group)? };
         for (row, response) in ids.enumerate() {
             let at = Timestamp(times[row]);
-            let asked = match inspections.get(row) {
-                Some(inspection) if rows.have(row) => {
-                    Some((at, inspection.ok_or_else(|| not_a(path, row, "response"))?))
-                }
-                _ => None,
-            };
             if around.covers(at) {
-                each(ResponseRow { response, in_period: filter.covers(at), asked });
+                let told = match inspections.get(row) {
+                    Some(inspection) if rows.have(row) => {
+                        Told::Ended(at, inspection.ok_or_else(|| not_a(path, row, "response"))?)
+                    }
+                    _ => Told::Number,
+                };
+                each(ResponseRow { response, in_period: filter.covers(at), told });
             }
         }
     }
     Ok(())
+}
+
+/// Responses that held something, were asked for around the period, and ended after that.
+fn open_responses(
+    group: &Group<'_>,
+    filter: &Filter,
+    around: &Filter,
+    each: &mut impl FnMut(ResponseRow),
+) -> Result<(), Error> {
+    if group.range("request_at").is_some_and(|(min, max)| !around.meets(min, max)) {
+        return Ok(());
+    }
+    let rows = asked(group, filter, "request_at")?;
+    let (times, requests, was_opened) = (group.whole("at")?, group.whole_if("request_at")?, group.whole("was_opened")?);
+    for (row, response) in ids(group)?.enumerate() {
+        let is_later = around.to.is_some_and(|to| times[row] >= to.0);
+        let is_around = requests[row].is_some_and(|at| around.covers(Timestamp(at)));
+        if is_later && is_around && was_opened[row] != 0 {
+            let told = if rows.have(row) { Told::Open } else { Told::Number };
+            each(ResponseRow { response, in_period: false, told });
+        }
+    }
+    Ok(())
+}
+
+fn ids(group: &Group<'_>) -> Result<impl Iterator<Item = ResponseId>, Error> {
+    let (sources, sequences) = (group.whole("source")?, group.whole("sequence")?);
+    Ok(sources.into_iter().zip(sequences).map(|(source, sequence)| response(source, sequence)))
 }
 
 /// Records that could not be written in the filter's period, by the heartbeats of a file.
@@ -130,20 +161,20 @@ pub(crate) fn records_lost(disk: &dyn Disk, path: &Path, filter: &Filter) -> Res
     Ok(lost)
 }
 
-/// Whether all rows are in the filter's period, by statistics.
-fn lies_in(group: &Group<'_>, filter: &Filter) -> bool {
+/// Whether all rows are in the filter's period, by the statistics of this column.
+fn lies_in(group: &Group<'_>, filter: &Filter, time: &str) -> bool {
     let is_covered = |(min, max)| filter.covers(Timestamp(min)) && filter.covers(Timestamp(max));
-    group.range("at").is_some_and(is_covered)
+    group.range(time).is_some_and(is_covered)
 }
 
-/// The rows that the filter's period, client, session and route admit.
-fn asked(group: &Group<'_>, filter: &Filter) -> Result<Rows, Error> {
-    if group.range("at").is_some_and(|(min, max)| !filter.meets(min, max)) || !may_have_client(group, filter)? {
+/// The rows that the filter's period, by this column, and its client, session and route admit.
+fn asked(group: &Group<'_>, filter: &Filter, time: &str) -> Result<Rows, Error> {
+    if group.range(time).is_some_and(|(min, max)| !filter.meets(min, max)) || !may_have_client(group, filter)? {
         return Ok(Rows::None);
     }
     let mut rows = Rows::All;
-    if !lies_in(group, filter) {
-        rows.keep(group.whole("at")?.into_iter().map(|at| filter.covers(Timestamp(at))));
+    if !lies_in(group, filter, time) {
+        rows.keep(group.whole(time)?.into_iter().map(|at| filter.covers(Timestamp(at))));
     }
     let mut keep = |column, admits: &dyn Fn(&str) -> bool| -> Result<(), Error> {
         if !rows.are_none() {
@@ -174,7 +205,7 @@ fn may_have_client(group: &Group<'_>, filter: &Filter) -> Result<bool, Error> {
 
 /// How every address of a network begins when it is written out: with the bytes or groups that are the same in all.
 /// In IPv6 only up to the first group that is zero, for zeros can be left out of the text.
-fn text_begin(network: IpNet) -> String {
+pub(super) fn text_begin(network: IpNet) -> String {
     match network {
         IpNet::V4(net) => {
             let whole = usize::from(net.prefix_len() / 8);

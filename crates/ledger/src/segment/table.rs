@@ -17,6 +17,9 @@ const ROW_GROUP_ROWS: usize = 16_384;
 /// this many bytes the rest of the column is plain.
 const DICTIONARY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The share of row groups that a Bloom filter admits without need.
+const BLOOM_MISTAKES: f64 = 0.01;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -69,7 +72,9 @@ pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]
         properties = match kind {
             Kind::Word => properties.set_column_compression(column, Compression::UNCOMPRESSED),
             Kind::Text => properties,
-            Kind::Key => properties.set_column_bloom_filter_max_ndv(column, ROW_GROUP_ROWS as u64),
+            Kind::Key => properties
+                .set_column_bloom_filter_max_ndv(column.clone(), ROW_GROUP_ROWS as u64)
+                .set_column_bloom_filter_fpp(column, BLOOM_MISTAKES),
             // Differences of neighbours in as few bits as they need: smaller than a dictionary with zstd for what is
             // nearly sorted, and read several times faster.
             Kind::Whole | Kind::WholeIf | Kind::Time | Kind::TimeIf => properties

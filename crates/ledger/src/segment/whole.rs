@@ -124,27 +124,32 @@ pub(crate) struct Findings {
     subjects: Vec<i64>,
     fields: Vec<i64>,
     reflected: Vec<i64>,
+    /// Of values without a register, when there are some.
     kinds: Vec<Option<GenericKind>>,
-    values: Option<Text>,
+    values: Text,
 }
 
 impl Findings {
     pub(crate) fn read(group: &Group<'_>) -> Result<Findings, Error> {
-        let kinds = group.text("generic")?;
+        let (mut kinds, mut values) = (Vec::new(), Text::default());
+        if !group.is_blank("generic") {
+            kinds = group.text("generic")?.map(|kind| kind.and_then(from_name)).collect();
+            values = group.text("value")?;
+        }
         Ok(Findings {
             registers: group.whole("register")?,
             subjects: group.whole("subject")?,
             fields: group.whole("fields")?,
             reflected: group.whole("reflected")?,
-            values: if kinds.is_blank() { None } else { Some(group.text("value")?) },
-            kinds: kinds.map(|kind| kind.and_then(from_name)).collect(),
+            kinds,
+            values,
         })
     }
 
     /// What was found in a row; `None` when the row is no finding.
     pub(crate) fn at(&self, row: usize) -> Option<Finding> {
-        if let Some(kind) = self.kinds[row] {
-            let value = match self.values.as_ref().and_then(|values| values.at(row)) {
+        if let Some(Some(kind)) = self.kinds.get(row).copied() {
+            let value = match self.values.at(row) {
                 Some(text) => Some(hex::decode(text).ok()?.try_into().ok()?),
                 None => None,
             };

@@ -1,7 +1,8 @@
 //! Sealing: nothing is lost or doubled, whenever the power is cut.
 
 use crate::rig::*;
-use sekisho_ledger::{Filter, Finding, FindingRow, Ledger, Options, Reader, ResponseRow, SealOnClose, verify};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use sekisho_ledger::{Filter, Finding, FindingRow, Ledger, Options, Reader, ResponseRow, SealOnClose, Told, verify};
 use sekisho_model::*;
 use sekisho_testkit::{Fault, OperationKind, SimClock, SimDisk};
 use std::path::Path;
@@ -116,7 +117,7 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
         let of_clients = Filter { client, ..Filter::default() };
         assert_eq!(count(&of_clients), (61, 1));
         let mut ends = 0;
-        let each = |row: ResponseRow| ends += u32::from(row.asked.is_some());
+        let each = |row: ResponseRow| ends += u32::from(matches!(row.told, Told::Ended(..)));
         reader.responses(&of_clients, Duration::ZERO, each).expect("reads");
         assert_eq!(ends, 61);
         let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });
@@ -186,4 +187,42 @@ fn led_2_each_sync_of_sealing_is_needed() {
     is_needed("the sync of segment names", |kind, path| {
         kind == OperationKind::SyncDirectory && path.starts_with("/ledger/segments")
     });
+}
+
+/// What an auditor's tool reads of a file: its metadata by key.
+fn notes(disk: &SimDisk, ending: &str) -> std::collections::HashMap<String, String> {
+    let is_it = |path: &&std::path::PathBuf| path.to_string_lossy().ends_with(ending);
+    let path = disk.files().iter().rfind(is_it).expect("a sealed file").clone();
+    let bytes = bytes::Bytes::from(disk.bytes(&path).expect("bytes"));
+    let file = SerializedFileReader::new(bytes).expect("Parquet");
+    let notes = file.metadata().file_metadata().key_value_metadata().expect("notes").clone();
+    notes.into_iter().map(|note| (note.key, note.value.unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_sealed_file_says_what_its_numbers_mean() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (ledger, _) = Ledger::open(sealing(&disk, &clock)).expect("opens");
+    let registers = one_of_each(1).swap_remove(0);
+    ledger.append(registers.clone()).expect("is taken");
+    // Twice as many responses as a segment has: the second begins without a description of its own.
+    for segment in 1..=2 {
+        for _ in 0..60 {
+            ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+        }
+        clock.advance(Duration::from_secs(5));
+        let name = format!("{segment:06}.parquet");
+        wait_until("a segment", || disk.files().iter().any(|path| path.to_string_lossy().ends_with(&name)));
+    }
+    ledger.close().expect("closes");
+    for ending in ["000001.parquet", "000002.parquet", "000002.subject.parquet"] {
+        let notes = notes(&disk, ending);
+        let told: Vec<Registers> = serde_json::from_str(&notes["sekisho.registers"]).expect("JSON");
+        assert_eq!(
+            told.into_iter().map(Record::Registers).collect::<Vec<_>>(),
+            std::slice::from_ref(&registers),
+            "{ending}"
+        );
+        assert!(notes["sekisho.columns"].contains("`fields`"));
+    }
 }

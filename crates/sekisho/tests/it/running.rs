@@ -2,7 +2,10 @@
 
 use crate::site::{Started, get, site};
 use crate::{CUSTOMERS, code, sekisho, text};
+use sekisho_ledger::{Reader, RealDisk};
+use sekisho_model::Record;
 use std::path::Path;
+use std::sync::Arc;
 
 const TARO: &str = "<p>山田太郎 様 taro@example.jp</p>";
 const HANAKO: &str = "<p>鈴木花子 様 hanako@example.jp</p>";
@@ -61,12 +64,25 @@ fn observe_shows_whose_data_left_and_scope_answers() {
         assert_eq!(persons(no), 0, "{no:?}");
     }
     assert_eq!(persons(&["--session", "00000000000000000000000000000000"]), 0);
+    assert_eq!(persons(&["--session", &session_of(&directory.join("ledger"), "/mypage")]), 1);
     let csv = ask(directory, &["--format", "csv", "--register", "customers.csv"]);
     let row = csv.lines().nth(1).expect("one person");
     assert!(row.split(',').any(|field| field == "1") && csv.lines().count() == 2, "{csv}");
     assert!(ask(directory, &[]).contains("customers"));
     let verified = sekisho(directory, &["verify", "ledger", "--key", "keys/ledger.vkey"]);
     assert_eq!((code(&verified), text(&verified.stdout).contains("is whole")), (0, true), "{verified:?}");
+}
+
+/// The keyed hash of the session that asked for this route.
+fn session_of(ledger: &Path, route: &str) -> String {
+    let reader = Reader::open(ledger, Arc::new(RealDisk)).expect("a ledger");
+    let mut session = None;
+    let mut each = |_, record: Record| match record {
+        Record::Opened(opened) if opened.transaction.route == route => session = opened.transaction.session,
+        _ => {}
+    };
+    reader.records(&mut each).expect("reads");
+    session.expect("the request had a cookie").to_string()
 }
 
 fn config(upstream: &str, more: &str) -> String {

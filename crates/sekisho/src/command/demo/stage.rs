@@ -9,7 +9,7 @@ use sekisho_demo::site::{Site, SiteOptions};
 use sekisho_edm::{ColumnConfig, Encoding, Index, RegisterConfig};
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::{LiveEvents, OnForeign, Shows, live_events};
-use sekisho_ledger::{Filter, Reader, RealDisk, ResponseRow};
+use sekisho_ledger::{Filter, Reader, RealDisk, ResponseRow, Told};
 use sekisho_model::{Clock, FieldKind, SystemClock};
 use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, FileEncoding, Person, SEMINAR_APPLICANTS, people, write_csv};
 use std::fs::File;
@@ -106,7 +106,7 @@ impl Stage {
         loop {
             let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).context("cannot read the ledger")?;
             let mut closed = 0;
-            let each = |row: ResponseRow| closed += usize::from(row.asked.is_some());
+            let each = |row: ResponseRow| closed += usize::from(matches!(row.told, Told::Ended(..)));
             reader.responses(filter, Duration::ZERO, each).context("cannot read the ledger")?;
             if closed >= captured {
                 return Ok(());

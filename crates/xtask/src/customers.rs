@@ -1,5 +1,6 @@
 //! Synthetic customers by number: the same ones each time, as a register and as an application's page shows them.
-//! Example domains, the 0000 telephone exchange.
+//! Example domains, telephone exchanges that begin with 0 and are given to nobody; each has a number of his own, as a
+//! value that many share would make a page of one person a page of all of them.
 
 use anyhow::Result;
 use std::fs::File;
@@ -42,7 +43,7 @@ pub(crate) fn customer(number: u64) -> [String; 5] {
         format!("{surname} {given}"),
         format!("{surname_kana} {given_kana}"),
         format!("{given_latin}.{surname_latin}{number}@example.jp"),
-        format!("0{}0-0000-{:04}", 7 + mixed % 3, number % 10_000),
+        format!("0{}0-0{:03}-{:04}", 7 + mixed % 3, number / 10_000 % 1_000, number % 10_000),
     ]
 }
 

@@ -18,7 +18,7 @@ SEALED = f"{ledger}/segments/*/*/*/[0-9][0-9][0-9][0-9][0-9][0-9].parquet"
 
 CONDITIONS = {
     "no filter": "true",
-    "two days of thirty": f"at >= {start} AND at < {end}",
+    "two days of thirty": f'"at" >= {start} AND "at" < {end}',
     "one client's network": "client LIKE '203.0.113.%'",
     "one session": f"session = '{session}'",
     "one route": "route = '/staff/list'",
@@ -29,7 +29,7 @@ ANSWER = """
         (SELECT register, subject, {union} AS fields FROM {table}
          WHERE subject IS NOT NULL AND fields <> 0 AND {condition} GROUP BY register, subject)
     GROUP BY register, fields"""
-COLUMNS = "epoch_us(at) AS at, register, subject, fields, client, session, route"
+COLUMNS = 'epoch_us("at") AS "at", register, subject, fields, client, session, route'
 
 
 def measure(peer, run, union, table, condition):
@@ -50,8 +50,8 @@ def sealed():
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     run = lambda query: database.execute(query).fetchall()
-    times = lambda text: text.replace(f"at >= {start}", f"at >= make_timestamptz({start})").replace(
-        f"at < {end}", f"at < make_timestamptz({end})"
+    times = lambda text: text.replace(f">= {start}", f">= make_timestamptz({start})").replace(
+        f"< {end}", f"< make_timestamptz({end})"
     )
     measure("DuckDB on the sealed files", run, "bit_or(fields)", f"'{SEALED}'", times)
     columns = database.execute(f"DESCRIBE SELECT * FROM '{SEALED}'").fetchall()
@@ -75,12 +75,12 @@ def sqlite():
     path = folder / "peer.sqlite"
     path.unlink(missing_ok=True)
     database = sqlite3.connect(path)
-    database.execute("CREATE TABLE exposures (at, register, subject, fields, client, session, route)")
+    database.execute("CREATE TABLE exposures (\"at\", register, subject, fields, client, session, route)")
     rows = duckdb.execute(f"SELECT {COLUMNS} FROM '{SEALED}'")
     while batch := rows.fetchmany(10_000):
         database.executemany("INSERT INTO exposures VALUES (?, ?, ?, ?, ?, ?, ?)", batch)
-    for column in ("at", "client", "session", "route", "register, subject"):
-        database.execute(f"CREATE INDEX \"by {column}\" ON exposures ({column})")
+    for number, column in enumerate(('"at"', "client", "session", "route", "register, subject")):
+        database.execute(f"CREATE INDEX by_{number} ON exposures ({column})")
     database.execute("PRAGMA case_sensitive_like = ON")
     database.commit()
     database.execute("ANALYZE")

@@ -2,10 +2,12 @@
 //!
 //! [`Inspector::begin`] numbers a request and notes its values; [`Inspection::response`] turns the upstream's response
 //! into one that leaves only as the ledger allows (LED-1), and every number ends in one `Closed` record (LED-4). It
-//! does not route, connect, or compress, and blocks nothing but what cannot be recorded (GW-1).
+//! does not route, connect, or compress; it withholds what cannot be recorded (GW-1) and what the route's policy forbids
+//! (POL-1).
 //!
 //! Read in this order: `response` (what becomes of a response, by its head), `flow` (scan, record, wait, release) under `body`,
-//! `journal` (one response's records). Beside them: `media` (is it text, in which character set), `decode` (content
+//! `journal` (one response's records), `policy` (whose data may leave), `binding` and `login` (whose a session is). Beside
+//! them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
 
@@ -18,6 +20,7 @@ mod flow;
 mod head;
 mod journal;
 mod known;
+mod login;
 mod media;
 mod metrics;
 mod policy;
@@ -41,12 +44,13 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use journal::Journal;
 use known::Known;
+use login::Attempt;
 use recorder::Recorder;
 use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Clock, Disposition, SessionKey, Transaction};
+use sekisho_model::{Clock, Disposition, SessionKey, Subject, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -142,7 +146,7 @@ pub struct Inspection {
     policy: RoutePolicy,
     index: Arc<Index>,
     values: RequestValues,
-    login: Option<Arc<Login>>,
+    attempt: Option<Attempt>,
     is_logout: bool,
     /// The session that the response gives the client.
     issued: Option<SessionKey>,
@@ -243,18 +247,19 @@ impl Inspector {
             return Err(Refused);
         }
         let index = self.shared.index.load_full();
-        let values = match policy.inspect || login.is_some() {
+        let attempt = login.map(|login| Attempt::new(login, head));
+        let values = match policy.inspect || attempt.is_some() {
             true => RequestValues::of(&index, head),
             false => RequestValues::default(),
         };
-        Ok(Inspection { journal, method: head.method.clone(), policy, index, values, login, is_logout, issued: None })
+        Ok(Inspection { journal, method: head.method.clone(), policy, index, values, attempt, is_logout, issued: None })
     }
 }
 
 impl Inspection {
     /// Notes a part of the request's body on its way to the upstream.
     pub fn request_body(&mut self, chunk: &[u8]) {
-        if self.policy.inspect || self.login.is_some() {
+        if self.policy.inspect || self.attempt.is_some() {
             self.values.body(chunk);
         }
     }
@@ -265,41 +270,46 @@ impl Inspection {
     }
 
     /// What the exchange says of whose session it is, before its response is looked at: the page after a log-in may
-    /// show the person's own data.
-    fn follow_session(&self, status: StatusCode, headers: &HeaderMap) {
-        let bindings = &self.journal.shared.bindings;
-        let (now, before) = (self.journal.shared.clock.now(), self.journal.transaction.session);
-        let session = self.issued.or(before);
-        let login = self.login.as_ref().filter(|login| binding::has_succeeded(login, status, headers));
-        match (login, session) {
-            (Some(login), Some(session)) => {
-                let value = self.values.field(&login.field).unwrap_or_default();
-                bindings.bind(session, self.index.subjects_with(login.kind, &value), now);
-                // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
-                if let Some(before) = before.filter(|before| *before != session) {
-                    bindings.unbind(before, now);
-                }
-            }
-            (None, Some(session)) if self.is_logout => {
-                bindings.unbind(session, now);
-                before.iter().for_each(|before| bindings.unbind(*before, now));
-            }
-            (None, Some(session)) => before.iter().for_each(|before| bindings.rotate(*before, session, now)),
-            (_, None) => {}
+    /// show the person's own data. A session that is merely issued is not yet whose data the response may show: a cache
+    /// that mixes answers up hands out the sessions with them.
+    fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let shared = Arc::clone(&self.journal.shared);
+        let (bindings, now) = (&shared.bindings, shared.clock.now());
+        let before = self.journal.transaction.session;
+        let issued = self.issued.filter(|issued| Some(*issued) != before);
+        if self.is_logout {
+            before.into_iter().chain(issued).for_each(|session| bindings.unbind(session, now));
+        } else if self.attempt.as_ref().is_some_and(|attempt| attempt.has_succeeded(status, headers)) {
+            let subjects = self.named();
+            let Some(issued) = issued.filter(|_| !subjects.is_empty()) else {
+                return shared.counters.logins_unbound.add(1);
+            };
+            // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
+            before.iter().for_each(|before| bindings.unbind(*before, now));
+            bindings.bind(issued, subjects, now);
+            self.journal.logged_in(issued);
+            shared.counters.logins_bound.add(1);
+        } else if let (Some(before), Some(issued)) = (before, issued) {
+            bindings.rotate(before, issued, now);
         }
+    }
+
+    /// The persons whom the log-in names.
+    fn named(&self) -> Vec<Subject> {
+        let person = || self.attempt.as_ref()?.person(self.values.whole_body()?);
+        person().map_or_else(Vec::new, |(kind, value)| self.index.subjects_with(kind, &value))
     }
 
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
     /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
     /// was not asked for, or for a body that breaks before its first byte.
-    pub async fn response<B>(self, response: Response<B>) -> Response<InspectedBody<B>>
+    pub async fn response<B>(mut self, response: Response<B>) -> Response<InspectedBody<B>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         self.follow_session(response.status(), response.headers());
-        let Inspection { mut journal, method, policy, index, values, .. } = self;
-        journal.belongs_to(self.issued);
+        let Inspection { journal, method, policy, index, values, .. } = self;
         let (reflected, conditions) = values.finish(&index);
         journal.watch(&conditions);
         let bounds = journal.bounds();

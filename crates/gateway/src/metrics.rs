@@ -150,6 +150,8 @@ impl Live {
             ("ledger_waits_saved", "Parts whose findings were durable already", &counters.waits_saved),
             ("ledger_records_lost", "Records that could not be appended", &counters.records_lost),
             ("suspects", "Sessions that cannot be bounded by their responses", &counters.suspects),
+            ("logins_bound", "Log-ins that bound a session to a person", &counters.logins_bound),
+            ("logins_unbound", "Log-ins that succeeded and bound nobody", &counters.logins_unbound),
             ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
             (
                 "responses_would_withhold",

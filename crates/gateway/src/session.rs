@@ -39,11 +39,16 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-/// The session's token that a response gives the client in `Set-Cookie`; an empty value ends a session.
+/// The session's token that a response gives the client in `Set-Cookie`. An empty value ends a session, and so does
+/// an age of nothing or an end in 1970, whatever the value then is.
 pub(crate) fn issued<'h>(headers: &'h HeaderMap, source: &SessionSource) -> Option<&'h [u8]> {
     let mut found: Option<(usize, &[u8])> = None;
     for line in headers.get_all(SET_COOKIE) {
-        let pair = line.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let mut parts = line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let pair = parts.next().unwrap_or_default();
+        if parts.any(ends_cookie) {
+            continue;
+        }
         let Some(equals) = memchr::memchr(b'=', pair) else { continue };
         let (name, value) = (&pair[..equals], &pair[equals + 1..]);
         let rank = source.cookies.iter().position(|wanted| wanted.as_bytes() == name);
@@ -55,6 +60,14 @@ pub(crate) fn issued<'h>(headers: &'h HeaderMap, source: &SessionSource) -> Opti
         }
     }
     found.map(|(_, value)| value)
+}
+
+fn ends_cookie(attribute: &[u8]) -> bool {
+    let attribute = attribute.to_ascii_lowercase();
+    let age = attribute.strip_prefix(b"max-age=").map(<[u8]>::trim_ascii);
+    let end = attribute.strip_prefix(b"expires=");
+    age.is_some_and(|age| age == b"0" || age.starts_with(b"-"))
+        || end.is_some_and(|end| memchr::memmem::find(end, b"1970").is_some())
 }
 
 #[cfg(test)]
@@ -90,6 +103,10 @@ mod tests {
         check(&["PHPSESSID=p", "sid=s"], Some("s"));
         check(&["sid=one", "sid=two"], Some("two"));
         check(&["sid=; Max-Age=0"], None);
+        check(&["sid=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; path=/"], None);
+        check(&["sid=deleted; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None);
+        check(&["sid=x; Max-Age=-1"], None);
+        check(&["sid=abc; Max-Age=3600"], Some("abc"));
         check(&["xsid=abc"], None);
     }
 

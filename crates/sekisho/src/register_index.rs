@@ -26,7 +26,14 @@ pub(crate) fn read(path: &Path, key: &Arc<HashKey>) -> Result<Option<Index>> {
         Err(err) => return Err(err).with_context(|| format!("cannot read the index `{}`", path.display())),
     };
     let index = Index::read_from(BufReader::new(file), Arc::clone(key));
-    Ok(Some(index.with_context(|| format!("cannot use the index `{}`", path.display()))?))
+    let help = || {
+        format!(
+            "cannot use the index `{}`: restore it from a copy, or begin a new ledger with a new index; the ledger's persons \
+             have the numbers of this one, and another would give them to others",
+            path.display()
+        )
+    };
+    Ok(Some(index.with_context(help)?))
 }
 
 /// Builds the index of these registers on the one before, and writes it. `None` when a file is wrong; why was told.

@@ -30,7 +30,7 @@ pub enum IndexError {
     #[error("the file is not an index of Sekisho")]
     NotAnIndex,
     /// Of another version of this software.
-    #[error("the index has format {found}, this version reads format {VERSION}: build it again")]
+    #[error("the index has format {found}, this version reads format {VERSION}")]
     Version {
         /// The file's format.
         found: u32,
@@ -39,7 +39,7 @@ pub enum IndexError {
     #[error("the index was built under another key")]
     WrongKey,
     /// Changed or cut after it was written.
-    #[error("the index is damaged: {what}: build it again")]
+    #[error("the index is damaged: {what}")]
     Damaged {
         /// What does not fit.
         what: &'static str,

@@ -1,17 +1,16 @@
 //! Which persons a session belongs to, learnt from the log-in exchange: the application is not touched.
 //!
-//! A request to a log-in route names a person in a field of its form or JSON body. When the response says that the log-in
-//! succeeded, the session that it issues, or that the request came with, belongs to every subject with that value:
-//! families that share a mail see each other's data, as they do on paper. Nothing else binds a session: a web shell can
-//! set headers and cookies too. A session cookie that is issued elsewhere to a bound session carries its persons on
-//! (rotation); another log-in of the same session replaces them (account switching); a log-out ends them.
+//! When a log-in succeeds (`login`), the session that its response issues belongs to every subject with the value that
+//! its request named: families that share a mail see each other's data, as they do on paper. Nothing else binds a session.
+//! A log-in that issues no new session binds nobody, for many sites send a visitor who is signed in already to the same
+//! page without a look at the password. A session cookie that is issued later to a bound session carries its persons on
+//! (rotation), but never to a session of others; a log-out ends them.
 //!
-//! What a compromised upstream could still do: answer a log-in that did not succeed as if it had, for a person whose
-//! value the attacker knows. It then shows that one person's data to that one session.
+//! What a compromised upstream could still do: say yes to a log-in for a person whose value the attacker knows, or give
+//! a customer's browser a session name of the attacker's choice, which then carries that customer. Either shows one
+//! person's data to one session. So does a site that issues a new session name with every answer (a rolling cookie) and
+//! redirects a visitor who is signed in already to where a successful log-in leads.
 
-use crate::config::Login;
-use http::header::LOCATION;
-use http::{HeaderMap, StatusCode, Uri};
 use sekisho_model::{SessionKey, Subject, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,9 +57,12 @@ impl Bindings {
         }
     }
 
-    /// The upstream gave a session another name. The old one may still be in use by requests on their way.
+    /// The upstream gave a session another name, unless that is somebody's already. The old one may still be in use by
+    /// requests on their way.
     pub(super) fn rotate(&self, from: SessionKey, to: SessionKey, now: Timestamp) {
-        if let Some(subjects) = self.subjects(from, now).filter(|_| from != to) {
+        if let Some(subjects) = self.subjects(from, now)
+            && self.subjects(to, now).is_none()
+        {
             self.lock(now).younger.insert(to, subjects);
         }
     }
@@ -80,37 +82,10 @@ impl Bindings {
     }
 }
 
-/// Whether the response says that the log-in succeeded.
-pub(super) fn has_succeeded(login: &Login, status: StatusCode, headers: &HeaderMap) -> bool {
-    let location = || headers.get(LOCATION).and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
-    login.success_statuses.contains(&status.as_u16())
-        && login.success_location.as_ref().is_none_or(|wanted| {
-            location().is_some_and(|location| {
-                let rest = location.path().strip_prefix(wanted.trim_end_matches('/'));
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-        })
-}
-
-/// The field of a form or of a JSON object; `None` where it is missing or there twice, for the upstream may read the other.
-pub(super) fn field_of(body: &[u8], is_json: bool, name: &str) -> Option<String> {
-    if is_json {
-        let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-        return match value.get(name)? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-    }
-    let mut fields = form_urlencoded::parse(body).filter(|(field, _)| field == name);
-    let (_, value) = fields.next()?;
-    fields.next().is_none().then(|| value.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sekisho_model::{FieldKind, RegisterId, SubjectId};
+    use sekisho_model::{RegisterId, SubjectId};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
     const ONE: SessionKey = SessionKey([1; 16]);
@@ -148,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn a_session_of_others_is_not_taken_over_by_a_new_name() {
+        let bindings = Bindings::default();
+        bindings.bind(ONE, vec![subject(7)], NOW);
+        bindings.bind(TWO, vec![subject(8)], NOW);
+        bindings.rotate(ONE, TWO, NOW);
+        assert_eq!(bindings.subjects(TWO, NOW).as_deref(), Some(&[subject(8)][..]));
+    }
+
+    #[test]
     fn a_session_in_use_stays_and_an_unused_one_is_forgotten() {
         let bindings = Bindings::default();
         bindings.bind(ONE, vec![subject(1)], NOW);
@@ -156,41 +140,5 @@ mod tests {
             assert!(bindings.subjects(ONE, later(hours)).is_some(), "after {hours} hours");
         }
         assert_eq!(bindings.subjects(TWO, later(39)), None);
-    }
-
-    #[test]
-    fn success_is_what_the_configuration_says() {
-        let login = Login {
-            host: None,
-            path: "/login".to_owned(),
-            field: "account_id".to_owned(),
-            kind: FieldKind::AccountId,
-            success_statuses: vec![302, 303],
-            success_location: Some("/mypage".to_owned()),
-        };
-        let answer = |status: u16, location: &'static str| {
-            let headers = HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_static(location))]);
-            has_succeeded(&login, StatusCode::from_u16(status).unwrap(), &headers)
-        };
-        assert!(answer(303, "/mypage"));
-        assert!(answer(302, "https://www.example.jp/mypage/today?x=1"));
-        assert!(!answer(303, "/login?error=1"));
-        assert!(!answer(303, "/mypages"));
-        assert!(!answer(200, "/mypage"));
-        assert!(!has_succeeded(&login, StatusCode::SEE_OTHER, &HeaderMap::new()));
-    }
-
-    #[test]
-    fn the_field_is_read_from_forms_and_json_and_only_when_it_is_there_once() {
-        let check = |body: &str, is_json, expected: Option<&str>| {
-            assert_eq!(field_of(body.as_bytes(), is_json, "mail").as_deref(), expected, "{body}");
-        };
-        check("password=x&mail=taro%40example.jp", false, Some("taro@example.jp"));
-        check("mail=a&mail=b", false, None);
-        check("email=a", false, None);
-        check(r#"{"mail":"taro@example.jp","password":"x"}"#, true, Some("taro@example.jp"));
-        check(r#"{"mail":12345678}"#, true, Some("12345678"));
-        check(r#"{"mail":["a"]}"#, true, None);
-        check("mail=a", true, None);
     }
 }

@@ -114,7 +114,9 @@ where
 {
     pub(super) fn new(upstream: B, journal: Journal, treatment: Treatment) -> Flow<B> {
         let owed = upstream.size_hint().exact();
-        let flushes = owed.is_none() || treatment.media.as_ref().is_some_and(Media::is_stream);
+        let may_flush = owed.is_none() || treatment.media.as_ref().is_some_and(Media::is_stream);
+        // Half of a value that the policy forbids is not let go because the other half is late.
+        let flushes = may_flush && !journal.withholds();
         let input = match upstream.is_end_stream() {
             true => Input::Finished,
             false => Input::Open,

@@ -27,8 +27,8 @@ pub(super) struct Journal {
     /// The status that `Opened` told, once it is in the ledger's queue.
     opened_with: Option<u16>,
     has_closed: bool,
-    /// The session that the response gives the client, where that is another one than the request's.
-    issued: Option<SessionKey>,
+    /// The session that this exchange logged in, in place of the request's.
+    logged_in: Option<SessionKey>,
     /// Whether a part would have been withheld.
     would_withhold: bool,
 }
@@ -62,14 +62,19 @@ impl Journal {
             body_bytes_released: 0,
             opened_with: None,
             has_closed: false,
-            issued: None,
+            logged_in: None,
             would_withhold: false,
         }
     }
 
-    /// The response gives the client another session.
-    pub(super) fn belongs_to(&mut self, issued: Option<SessionKey>) {
-        self.issued = issued;
+    /// This exchange logged a session in: its persons may be in the response.
+    pub(super) fn logged_in(&mut self, session: SessionKey) {
+        self.logged_in = Some(session);
+    }
+
+    /// Whether the route's policy can end a response.
+    pub(super) fn withholds(&self) -> bool {
+        self.policy.shows != Shows::Anyone && self.policy.foreign == OnForeign::Block
     }
 
     /// The route's policy, before a part is recorded: whether it may leave. What may not is recorded as withheld.
@@ -78,7 +83,7 @@ impl Journal {
             return true;
         }
         let now = self.shared.clock.now();
-        let session = self.issued.or(self.transaction.session);
+        let session = self.logged_in.or(self.transaction.session);
         let own = || self.shared.bindings.subjects(session?, now);
         let Some(forbidden) = policy::forbidden(self.policy.shows, own, findings) else { return true };
         if self.policy.foreign == OnForeign::Record {
@@ -87,7 +92,6 @@ impl Journal {
             }
             return true;
         }
-        self.shared.counters.withheld.add(1);
         let Forbidden { exposures, reason } = forbidden;
         let persons = exposures.len() as u64;
         let transaction = self.transaction.clone();

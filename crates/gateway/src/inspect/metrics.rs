@@ -30,6 +30,10 @@ pub struct InspectionCounters {
     pub records_lost: Counter,
     /// Suspect records.
     pub suspects: Counter,
+    /// Log-ins that bound a session to a person.
+    pub logins_bound: Counter,
+    /// Log-ins that succeeded and bound nobody: no new session, or a person whom no register knows.
+    pub logins_unbound: Counter,
     /// Responses that ended because the route's policy forbids what came next.
     pub withheld: Counter,
     /// Responses that passed, and would have ended with `foreign = "block"`.
@@ -88,9 +92,10 @@ impl InspectionCounters {
             }
         }
         match disposition {
-            Disposition::Refused | Disposition::Blocked => self.refused.add(1),
+            Disposition::Refused => self.refused.add(1),
             Disposition::UpstreamFailed => self.upstream_failed.add(1),
             Disposition::ClientGone => self.client_gone.add(1),
+            Disposition::Blocked => self.withheld.add(1),
             Disposition::Released | Disposition::Masked => {}
         }
     }

@@ -37,7 +37,9 @@ pub(super) struct Forbidden {
 
 /// What of these may not leave; `own` is whom the session belongs to. Looked up only when it is needed.
 ///
-/// A value that the session's own person has too is that person's, whoever else has it: families share mails.
+/// A value that the session's own person has too is that person's, whoever else has it: families share mails. Who shares
+/// such a value in another register is the same person there, with all that this register knows: a customer who also
+/// applied for a seminar. Within one register others stay others.
 pub(super) fn forbidden<O: AsRef<[Subject]>>(
     shows: Shows,
     own: impl FnOnce() -> Option<O>,
@@ -58,8 +60,13 @@ pub(super) fn forbidden<O: AsRef<[Subject]>>(
     // The values of heads and trailers have no place of their own.
     let is_shared = |finding: &Finding| !finding.span.is_empty() && own_places.contains(&finding.span);
     let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
+    let shared = findings.iter().filter(|finding| is_shared(finding)).filter_map(counted);
+    let elsewhere: HashSet<Subject> =
+        shared.map(|(subject, _)| subject).filter(|it| !is_register_of(own, *it)).collect();
     for finding in findings.iter().filter(|finding| !is_own(finding) && !is_shared(finding)) {
-        if let Some((subject, found)) = counted(finding) {
+        if let Some((subject, found)) = counted(finding)
+            && !elsewhere.contains(&subject)
+        {
             let known = fields.entry(subject).or_insert(FieldSet::EMPTY);
             *known = known.union(found);
         }
@@ -67,6 +74,11 @@ pub(super) fn forbidden<O: AsRef<[Subject]>>(
     let exposure = |(subject, fields)| Exposure { subject, fields, reflected: FieldSet::EMPTY };
     let exposures: Vec<Exposure> = fields.into_iter().map(exposure).collect();
     (!exposures.is_empty()).then_some(Forbidden { exposures, reason })
+}
+
+/// Whether the session's own person stands in the subject's register, as somebody.
+fn is_register_of(own: &[Subject], subject: Subject) -> bool {
+    own.iter().any(|own| own.register == subject.register)
 }
 
 /// A subject and the fields that leave, echoes apart.
@@ -116,6 +128,18 @@ mod tests {
         let with_name = [mail[0], mail[1], finding(50, 2, 0b10, 0)];
         check(Shows::Own, Some(&[1]), &with_name, Some((&[2], WithheldReason::ForeignSubject)));
         check(Shows::Own, None, &mail, Some((&[1, 2], WithheldReason::NoSubject)));
+    }
+
+    #[test]
+    fn who_shares_a_value_in_another_register_is_the_same_person_there() {
+        let applicant = |start| {
+            let subject = Subject { register: RegisterId(1), id: SubjectId(9) };
+            let found = Found::Subject { subject, fields: FieldSet(0b1), reflected: FieldSet::EMPTY };
+            Finding { found, ..finding(start, 0, 0, 0) }
+        };
+        let mail = [finding(0, 1, 0b1, 0), applicant(0), applicant(50)];
+        check(Shows::Own, Some(&[1]), &mail, None);
+        check(Shows::Own, Some(&[1]), &[mail[0], mail[2]], Some((&[9], WithheldReason::ForeignSubject)));
     }
 
     #[test]

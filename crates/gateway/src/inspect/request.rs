@@ -1,6 +1,5 @@
 //! What a request contained: its values are not counted when the response echoes them, and are read for conditions.
 
-use super::binding::field_of;
 use super::blind::{Part, conditions_in};
 use bytes::BytesMut;
 use http::header::{CONTENT_TYPE, COOKIE, REFERER, USER_AGENT};
@@ -13,6 +12,8 @@ pub(super) struct RequestValues {
     reflected: Reflected,
     /// The body's begin, at most [`Reflected::BYTES_MAX`]; what is beyond is not considered.
     body: BytesMut,
+    /// Whether the body goes on behind that.
+    is_cut: bool,
     is_json: bool,
     conditions: Vec<Vec<u8>>,
 }
@@ -42,12 +43,13 @@ impl RequestValues {
     /// Notes a part of the body.
     pub(super) fn body(&mut self, chunk: &[u8]) {
         let room = Reflected::BYTES_MAX - self.body.len().min(Reflected::BYTES_MAX);
+        self.is_cut |= chunk.len() > room;
         self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
 
-    /// The field of this name in the body, a form or JSON.
-    pub(super) fn field(&self, name: &str) -> Option<String> {
-        field_of(&self.body, self.is_json, name)
+    /// The whole body, where it is not too long.
+    pub(super) fn whole_body(&self) -> Option<&[u8]> {
+        (!self.is_cut).then_some(&self.body)
     }
 
     /// All values, and those that read like a query's condition.

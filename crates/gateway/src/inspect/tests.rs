@@ -4,4 +4,5 @@ mod bodies;
 mod durability;
 mod harness;
 mod heads;
+mod policy;
 mod real_ledger;

@@ -1,10 +1,8 @@
 //! From a customer's value in the site's answer to the ledger: the whole gateway, over real sockets.
 
-use crate::harness::{Kind, Site, Then, connect, get, key, ok, records, start_with, until};
-use sekisho_edm::{ColumnConfig, Encoding, Index, IndexBuilder, RegisterConfig};
-use sekisho_model::{
-    Closed, Disposition, FieldIndex, FieldKind, FieldSet, Inspection, Opened, Record, Timestamp, Uninspectable,
-};
+use crate::harness::{Kind, Site, Then, connect, get, key, ok, records, register, start_with, until};
+use sekisho_edm::Index;
+use sekisho_model::{Closed, Disposition, FieldIndex, FieldKind, FieldSet, Inspection, Opened, Record, Uninspectable};
 use sekisho_testkit::{Fault, Gate, OperationKind};
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
@@ -12,16 +10,7 @@ use std::sync::Arc;
 const CUSTOMERS: &str = "id,name,mail\n1,箱根太郎,taro@example.com\n2,箱根花子,hanako@example.com\n";
 
 fn customers() -> Index {
-    let column = |name: &str, kind| ColumnConfig { name: name.to_owned(), kind, pattern: None };
-    let config = RegisterConfig {
-        name: "account_holders".to_owned(),
-        row_key: "id".to_owned(),
-        columns: vec![column("name", FieldKind::Name), column("mail", FieldKind::Email)],
-        encoding: Encoding::Auto,
-    };
-    let mut builder = IndexBuilder::new(key(), Timestamp(0));
-    builder.register(&config, CUSTOMERS.as_bytes(), "customers.csv").expect("a good register");
-    builder.build()
+    register(&[("name", FieldKind::Name), ("mail", FieldKind::Email)], CUSTOMERS)
 }
 
 /// Row key, fields that left, fields that were reflected, in the order of the ledger.

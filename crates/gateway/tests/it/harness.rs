@@ -2,13 +2,13 @@
 //! [`PATIENCE`].
 
 use arc_swap::ArcSwap;
-use sekisho_edm::{HashKey, Index};
+use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig};
 use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
 use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_gateway::{Error, Gateway, Parts};
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::disk::Disk;
-use sekisho_model::{Record, SystemClock};
+use sekisho_model::{FieldKind, Record, SystemClock, Timestamp};
 use sekisho_testkit::SimDisk;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -62,6 +62,21 @@ pub(crate) fn route(path_prefix: &str) -> Route {
 /// The key of every test's registers and sessions.
 pub(crate) fn key() -> Arc<HashKey> {
     Arc::new(HashKey::new([7; 16]))
+}
+
+/// The register `account_holders` with the row key `id`.
+pub(crate) fn register(columns: &[(&str, FieldKind)], csv: &str) -> Index {
+    let column =
+        |(name, kind): &(&str, FieldKind)| ColumnConfig { name: (*name).to_owned(), kind: *kind, pattern: None };
+    let config = RegisterConfig {
+        name: "account_holders".to_owned(),
+        row_key: "id".to_owned(),
+        columns: columns.iter().map(column).collect(),
+        encoding: Encoding::Auto,
+    };
+    let mut builder = IndexBuilder::new(key(), Timestamp(0));
+    builder.register(&config, csv.as_bytes(), "customers.csv").expect("a good register");
+    builder.build()
 }
 
 /// A running gateway with its ledger on a simulated disk.

@@ -1,26 +1,18 @@
 //! Whose data a session may see: log-ins through the whole gateway, over real sockets, against a site with a hole.
 
-use crate::harness::{Message, Running, Site, Then, Wire, connect, key, ok, route, start_with};
-use sekisho_edm::{ColumnConfig, Encoding, Index, IndexBuilder, RegisterConfig};
+use crate::admin::admin;
+use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_with};
+use sekisho_edm::Index;
 use sekisho_gateway::config::{Config, Login, Route};
 use sekisho_gateway::inspect::{OnForeign, Shows};
-use sekisho_model::{Closed, Disposition, FieldKind, Record, Timestamp, Withheld, WithheldReason};
+use sekisho_model::{Closed, Disposition, FieldKind, Record, Withheld, WithheldReason};
 use std::sync::Arc;
 
 const CUSTOMERS: &str = "id,account,mail\nHK10000001,HK10000001,taro@example.com\n\
                          HK10000002,HK10000002,hanako@example.com\n";
 
 fn customers() -> Index {
-    let column = |name: &str, kind| ColumnConfig { name: name.to_owned(), kind, pattern: None };
-    let config = RegisterConfig {
-        name: "account_holders".to_owned(),
-        row_key: "id".to_owned(),
-        columns: vec![column("account", FieldKind::AccountId), column("mail", FieldKind::Email)],
-        encoding: Encoding::Auto,
-    };
-    let mut builder = IndexBuilder::new(key(), Timestamp(0));
-    builder.register(&config, CUSTOMERS.as_bytes(), "customers.csv").expect("a good register");
-    builder.build()
+    register(&[("account", FieldKind::AccountId), ("mail", FieldKind::Email)], CUSTOMERS)
 }
 
 /// A site whose pages show whatever account the path asks for: broken object-level authorisation.
@@ -29,7 +21,12 @@ fn site() -> Site {
         "/login" if request.text().contains("password=right") => {
             redirect(wire, "/my", "set-cookie: session=of-taro; Path=/; HttpOnly\r\n")
         }
+        "/login" if request.text().contains("password=signed-in") => redirect(wire, "/my", ""),
         "/login" => redirect(wire, "/login?failed", ""),
+        "/my/mixed-up" => {
+            wire.send("HTTP/1.1 200 OK\r\nset-cookie: session=of-taro\r\ncontent-length: 10\r\n\r\nHK10000001");
+            Then::Keep
+        }
         "/my/renew" => redirect(wire, "/my", "set-cookie: session=renewed; Path=/\r\n"),
         "/logout" => redirect(wire, "/", "set-cookie: session=; Max-Age=0\r\n"),
         "/my/long" => ok(wire, &format!("HK10000001{}HK10000002", " ".repeat(100_000))),
@@ -64,6 +61,7 @@ fn start(foreign: OnForeign) -> (Site, Running) {
             success_statuses: vec![302, 303],
             success_location: Some("/my".to_owned()),
         })];
+        config.admin = Some(([127, 0, 0, 1], 0).into());
         config.logout_paths = vec!["/logout".to_owned()];
         config.routes.push(Route { shows: Shows::Own, foreign, ..route("/my") });
         config.routes.push(Route { shows: Shows::Nobody, foreign, ..route("/public") });
@@ -86,6 +84,10 @@ fn get(wire: &mut Wire, target: &str, session: &str) -> Message {
     wire.response()
 }
 
+fn metrics(gateway: &Running) -> String {
+    admin(gateway, "/metrics").text().to_owned()
+}
+
 fn withheld(records: &[Record]) -> Vec<&Withheld> {
     let withheld = records.iter().filter_map(|record| match record {
         Record::Withheld(withheld) => Some(withheld),
@@ -103,7 +105,7 @@ fn blocked(records: &[Record]) -> Vec<&Closed> {
 }
 
 #[test]
-fn a_session_sees_its_own_person_and_nobody_else() {
+fn pol_1_a_session_sees_its_own_person_and_nobody_else() {
     let (_site, gateway) = start(OnForeign::Block);
     let mut wire = connect(&gateway);
     assert_eq!(log_in(&mut wire, "HK10000001", "right").status(), 303);
@@ -120,7 +122,7 @@ fn a_session_sees_its_own_person_and_nobody_else() {
 }
 
 #[test]
-fn a_session_that_belongs_to_nobody_sees_nobody() {
+fn pol_1_a_session_that_belongs_to_nobody_sees_nobody() {
     let (_site, gateway) = start(OnForeign::Block);
     let mut wire = connect(&gateway);
     assert_eq!(log_in(&mut wire, "HK10000001", "wrong").header("location"), Some("/login?failed"));
@@ -153,6 +155,36 @@ fn another_log_in_of_the_same_session_switches_the_account() {
 }
 
 #[test]
+fn a_log_in_that_issues_no_session_binds_nobody() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    // The site sends whoever is signed in to /my, and never looked at the password.
+    let form = "account=HK10000002&password=signed-in";
+    wire.send(&format!(
+        "POST /login HTTP/1.1\r\nhost: a.example\r\ncookie: session=of-taro\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    ));
+    assert_eq!(wire.response().header("location"), Some("/my"));
+    assert_eq!(get(&mut wire, "/my/2", "of-taro").status(), 403);
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 200);
+    let told = metrics(&gateway);
+    assert!(told.contains("sekisho_logins_bound_total 1\n") && told.contains("sekisho_logins_unbound_total 1\n"));
+}
+
+#[test]
+fn an_answer_that_hands_out_somebody_elses_session_shows_nobody_else() {
+    let (_site, gateway) = start(OnForeign::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    // A cache that mixes up whole answers: the cookie of another customer's session, and that customer's page.
+    assert_eq!(get(&mut wire, "/my/mixed-up", "of-hanako").status(), 403);
+    assert_eq!(get(&mut wire, "/my/1", "of-hanako").status(), 403);
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 200);
+}
+
+#[test]
 fn what_was_sent_before_the_foreign_part_is_counted_and_the_stream_is_broken_off() {
     let (_site, gateway) = start(OnForeign::Block);
     let mut wire = connect(&gateway);
@@ -169,7 +201,7 @@ fn what_was_sent_before_the_foreign_part_is_counted_and_the_stream_is_broken_off
 }
 
 #[test]
-fn a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
+fn pol_1_a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
     let (_site, gateway) = start(OnForeign::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
@@ -183,6 +215,8 @@ fn record_lets_pass_and_counts_what_block_would_have_ended() {
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     assert_eq!(get(&mut wire, "/my/2", "of-taro").text(), "HK10000002");
+    assert!(metrics(&gateway).contains("sekisho_responses_would_withhold_total 1\n"));
+    assert!(metrics(&gateway).contains("sekisho_responses_withheld_total 0\n"));
     let records = gateway.shutdown();
     assert!(withheld(&records).is_empty());
     assert!(records.iter().any(|record| matches!(record, Record::Exposed(_))));

@@ -16,8 +16,10 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Sleep, sleep};
 
 pub(super) const CSV: &str =
     "id,mail,phone\nH-100001,hanako@example.jp,03-5555-0101\nH-100002,taro@example.jp,03-5555-0102\n";
@@ -92,6 +94,8 @@ pub(super) enum Step {
     Data(Bytes),
     /// Nothing for now, and nobody wakes: a stream that idles.
     Idle,
+    /// Nothing for two seconds: longer than a stream may idle before it is flushed.
+    Late,
     Trailers(HeaderMap),
     Broken,
 }
@@ -100,6 +104,7 @@ pub(super) enum Step {
 pub(super) struct Script {
     steps: VecDeque<Step>,
     length: Option<u64>,
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Script {
@@ -111,7 +116,11 @@ impl Script {
 
     /// A body of unknown length.
     pub(super) fn streamed(pieces: &[&[u8]]) -> Script {
-        Script { steps: pieces.iter().map(|piece| Step::Data(Bytes::copy_from_slice(piece))).collect(), length: None }
+        Script {
+            steps: pieces.iter().map(|piece| Step::Data(Bytes::copy_from_slice(piece))).collect(),
+            length: None,
+            late: None,
+        }
     }
 
     pub(super) fn then(mut self, step: Step) -> Script {
@@ -126,8 +135,14 @@ impl Body for Script {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if matches!(self.steps.front(), Some(Step::Late)) {
+            let late = self.late.get_or_insert_with(|| Box::pin(sleep(Duration::from_secs(2))));
+            ready!(late.as_mut().poll(cx));
+            self.late = None;
+            self.steps.pop_front();
+        }
         if matches!(self.steps.front(), Some(Step::Idle)) {
             return Poll::Pending;
         }
@@ -137,7 +152,7 @@ impl Body for Script {
                 Ok(Frame::data(data))
             }
             Step::Trailers(trailers) => Ok(Frame::trailers(trailers)),
-            Step::Broken | Step::Idle => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Step::Broken | Step::Idle | Step::Late => Err(std::io::ErrorKind::ConnectionReset.into()),
         }))
     }
 

@@ -8,7 +8,7 @@ use crate::block::{self, Header};
 use crate::lane::{Event, Lane, LogFile, Which};
 use crate::shared::Shared;
 use crate::wal::Head;
-use crate::{Health, NotDurable};
+use crate::{Health, NotDurable, SealOnClose};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -306,7 +306,10 @@ impl Committer {
                 }
             }
         }
-        self.shared.active().clear();
+        // Else the keeper, late with its turn, would seal what is to stay.
+        if self.shared.options.seal_on_close == SealOnClose::Yes {
+            self.shared.active().clear();
+        }
     }
 
     fn abandon(&self) {

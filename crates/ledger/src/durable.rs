@@ -82,25 +82,45 @@ pub(crate) fn read_file_io(disk: &dyn Disk, path: &Path) -> std::io::Result<Vec<
 /// Bytes read at a time of a preallocated file.
 const STEP_BYTES: usize = 256 * 1024;
 
-/// A preallocated file's bytes up to the first step that is all zeros: no block holds that many in a row.
-pub(crate) fn read_written(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
-    let read = || -> std::io::Result<Vec<u8>> {
+/// What a preallocated file holds.
+pub(crate) struct Written {
+    /// Without whole steps of zeros at the end.
+    pub(crate) bytes: Vec<u8>,
+    /// How many bytes were read, zeros included: the file's length where all was.
+    pub(crate) length: u64,
+}
+
+/// How far a preallocated file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To its end: what a crash left behind the zeros is seen.
+    Whole,
+    /// To the first step that is all zeros: no block holds that many in a row.
+    Written,
+}
+
+/// A preallocated file, of whose zeros no more than a step is kept.
+pub(crate) fn read_preallocated(disk: &dyn Disk, path: &Path, extent: Extent) -> Result<Written, Error> {
+    let read = || -> std::io::Result<Written> {
         let file = disk.open(path, Open::Read)?;
-        let mut bytes = Vec::new();
+        let (mut bytes, mut length) = (Vec::new(), 0_u64);
+        let mut step = vec![0; STEP_BYTES];
         loop {
-            let begin = bytes.len();
-            bytes.resize(begin + STEP_BYTES, 0);
-            let mut filled = begin;
-            while filled < bytes.len() {
-                match file.read_at(&mut bytes[filled..], filled as u64)? {
+            let mut filled = 0;
+            while filled < STEP_BYTES {
+                match file.read_at(&mut step[filled..], length + filled as u64)? {
                     0 => break,
                     count => filled += count,
                 }
             }
-            let is_end = filled < bytes.len() || bytes[begin..].iter().all(|byte| *byte == 0);
-            bytes.truncate(filled);
-            if is_end {
-                return Ok(bytes);
+            let is_zeros = step[..filled].iter().all(|byte| *byte == 0);
+            if !is_zeros {
+                bytes.resize(usize::try_from(length).map_err(std::io::Error::other)?, 0);
+                bytes.extend_from_slice(&step[..filled]);
+            }
+            length += filled as u64;
+            if filled < STEP_BYTES || is_zeros && extent == Extent::Written {
+                return Ok(Written { bytes, length });
             }
         }
     };

@@ -12,7 +12,7 @@ use crate::reader::OpenResponses;
 use crate::recover::{highest_sequence, read_source, sealed_head};
 use crate::segment::{Builder, Part};
 use crate::shared::Shared;
-use crate::wal::{Head, Placed, WalFile, chain};
+use crate::wal::{Head, Placed, WalFile, chain, list_files};
 use sekisho_model::{Record, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,11 @@ pub(crate) fn seal(shared: &Shared, log: &mut Log) -> Result<(), Error> {
     // Taken before the files are read: what is finished then stays finished.
     let active = shared.active().clone();
     let head = *shared.head();
-    let files = read_source(disk, &manifest.wal_dirs(dir), options.source)?;
+    let dirs = manifest.wal_dirs(dir);
+    if list_files(disk, &dirs)?.iter().all(|(source, _, path)| *source != options.source || active.contains(path)) {
+        return Ok(());
+    }
+    let files = read_source(disk, &dirs, options.source)?;
     let sealed = sealed_head(&manifest, dir, options.source)?;
     let blocks = chain(&files, sealed)?;
     let is_finished = |placed: &&Placed<'_>| !active.contains(placed.file) && placed.block.header.number <= head.number;

@@ -6,7 +6,7 @@
 //! The same block may stand in two files, byte for byte, when the first one failed after writing it.
 
 use crate::block::{self, Block, HEADER_BYTES, Sha256Hash};
-use crate::durable::{read_file, read_written};
+use crate::durable::{Extent, Written, read_preallocated};
 use crate::{Error, QUERY_SOURCE};
 use sekisho_model::SourceId;
 use sekisho_model::disk::Disk;
@@ -19,6 +19,8 @@ pub(crate) struct WalFile {
     pub(crate) path: PathBuf,
     pub(crate) number: u64,
     bytes: Vec<u8>,
+    /// Of the file, with what is zeros.
+    length: u64,
     /// Where each sound block begins.
     offsets: Vec<usize>,
     /// Where sound blocks end.
@@ -84,16 +86,17 @@ pub(crate) fn list_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<Vec<(Sourc
 impl WalFile {
     /// Reads a file and checks each block for itself.
     pub(crate) fn read(disk: &dyn Disk, source: SourceId, number: u64, path: &Path) -> Result<WalFile, Error> {
-        WalFile::parse(source, number, path, read_file(disk, path)?)
+        WalFile::parse(source, number, path, read_preallocated(disk, path, Extent::Whole)?)
     }
 
     /// Reads a file for an answer: the blocks, and of the preallocated zeros behind them no more than a step. Recovery and
     /// verification read whole files.
     pub(crate) fn read_written(disk: &dyn Disk, source: SourceId, number: u64, path: &Path) -> Result<WalFile, Error> {
-        WalFile::parse(source, number, path, read_written(disk, path)?)
+        WalFile::parse(source, number, path, read_preallocated(disk, path, Extent::Written)?)
     }
 
-    fn parse(source: SourceId, number: u64, path: &Path, bytes: Vec<u8>) -> Result<WalFile, Error> {
+    fn parse(source: SourceId, number: u64, path: &Path, written: Written) -> Result<WalFile, Error> {
+        let Written { bytes, length } = written;
         let mut offsets = Vec::new();
         let mut end = 0;
         while let Some(block) = block::parse(&bytes[end..]) {
@@ -111,7 +114,7 @@ impl WalFile {
             let what = format!("an unsound block before the sound one at byte {}", end + later);
             return Err(Error::corrupt(path, end as u64, what));
         }
-        Ok(WalFile { path: path.to_path_buf(), number, bytes, offsets, end, tail })
+        Ok(WalFile { path: path.to_path_buf(), number, bytes, length, offsets, end, tail })
     }
 
     /// The sound blocks, each with where it begins.
@@ -124,7 +127,7 @@ impl WalFile {
 
     /// Bytes behind the sound blocks.
     pub(crate) fn tail_bytes(&self) -> u64 {
-        (self.bytes.len() - self.end) as u64
+        self.length - self.end as u64
     }
 
     /// The number of the last block.

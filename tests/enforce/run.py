@@ -40,13 +40,13 @@ url = "http://127.0.0.1:{site}"
 [[route]]
 path = "/"
 upstream = "site"
-shows = "own"
+class = "own"
 foreign = "block"
 
 [[route]]
 path = "/staff"
 upstream = "site"
-shows = "nobody"
+class = "public"
 foreign = "block"
 
 [[login]]

@@ -5,7 +5,7 @@
 
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use sekisho_model::{FieldKind, SessionKey, SubjectId};
+use sekisho_model::{AccountKey, FieldKind, SessionKey, SubjectId};
 use std::net::IpAddr;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -31,6 +31,7 @@ enum Use {
     NameFilter = 6,
     File = 7,
     SecretRun = 8,
+    Account = 9,
     /// Plus the value kind's number.
     Value = 0x20,
 }
@@ -82,6 +83,13 @@ impl HashKey {
     #[must_use]
     pub fn session(&self, token: &[u8]) -> SessionKey {
         SessionKey(self.mac(Use::Session as u8, &[token]))
+    }
+
+    /// The keyed hash of an account of staff or a partner. Without regard to case and to spaces around it: sites differ in
+    /// what they accept.
+    #[must_use]
+    pub fn account(&self, name: &str) -> AccountKey {
+        AccountKey(self.mac(Use::Account as u8, &[name.trim().to_lowercase().as_bytes()]))
     }
 
     /// The keyed hash of a client address. An IPv4 address and its IPv6-mapped form are the same client.

@@ -132,8 +132,8 @@ impl<'a> Finder<'a> {
         Finder { key, subject, haystack, filters, room }
     }
 
-    /// Gives the span of every occurrence of the name.
-    pub(crate) fn find(&mut self, name: Fingerprint, give: impl FnMut(Range<usize>)) {
+    /// Gives every occurrence of the name: its span, and what in it lies between the parts.
+    pub(crate) fn find(&mut self, name: Fingerprint, give: impl FnMut(Range<usize>, Range<usize>)) {
         let Some(surname) = name.surname() else { return };
         let Some(given_name) = name.given_name() else { return self.find_whole(surname, give) };
         let mut surnames = std::mem::take(&mut self.room.surnames);
@@ -148,7 +148,7 @@ impl<'a> Finder<'a> {
     }
 
     /// A name without a space: its characters with few spaces between them.
-    fn find_whole(&self, name: PartPrint, mut give: impl FnMut(Range<usize>)) {
+    fn find_whole(&self, name: PartPrint, mut give: impl FnMut(Range<usize>, Range<usize>)) {
         let mut part = Vec::with_capacity(PART_CHARS_MAX);
         for begin in self.begins(name.first) {
             let Some(end) = self.spaced_part(begin, name.len, &mut part) else { continue };
@@ -159,7 +159,8 @@ impl<'a> Finder<'a> {
             let script = script(&[&part]);
             let is_one_word = script != Script::Latin || place.len() == part.len();
             if is_one_word && !is_taken(self.haystack, &place) && bounded(self.haystack, script, &place, &[]) {
-                give(place);
+                let nothing = place.end..place.end;
+                give(place, nothing);
             }
         }
     }
@@ -215,7 +216,7 @@ fn find_pairs(
     surnames: &[Range<usize>],
     given: &[Range<usize>],
     is_short: bool,
-    mut give: impl FnMut(Range<usize>),
+    mut give: impl FnMut(Range<usize>, Range<usize>),
 ) {
     let (Some(surname), Some(given_name)) = (surnames.first(), given.first()) else { return };
     let script = script(&[&haystack.chars[surname.clone()], &haystack.chars[given_name.clone()]]);
@@ -229,7 +230,8 @@ fn find_pairs(
         if let Some((gap, Reverse(start), end)) = nearest
             && gap <= gap_max
         {
-            give(surname.start.min(start)..surname.end.max(end));
+            let place = surname.start.min(start)..surname.end.max(end);
+            give(place, surname.end.min(end)..surname.start.max(start));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the gateway is told: typed and complete. The executable makes it from the operator's file, after
 //! every check; nothing in here can be wrong by itself, save what only the machine can say (an address in use).
 
-use crate::inspect::{OnForeign, Shows};
+use crate::inspect::Policy;
 use ipnet::IpNet;
 use sekisho_model::FieldKind;
 use std::net::SocketAddr;
@@ -28,6 +28,8 @@ pub struct Config {
     pub logins: Vec<Arc<Login>>,
     /// Paths of requests that log out, whole.
     pub logout_paths: Vec<String>,
+    /// Names of the registers of planted customers.
+    pub canaries: Vec<String>,
     /// Deadlines.
     pub deadlines: Deadlines,
     /// Limits.
@@ -90,10 +92,8 @@ pub struct Route {
     pub compress: bool,
     /// Whether `101 Switching Protocols` to WebSocket is passed through (recorded as not inspected).
     pub websocket: bool,
-    /// Whose data responses may hold.
-    pub shows: Shows,
-    /// What is done with somebody else's data.
-    pub foreign: OnForeign,
+    /// What responses may show to whom.
+    pub rules: Policy,
 }
 
 /// A log-in: binds the session that it gives out to the persons whom its field names.
@@ -105,12 +105,21 @@ pub struct Login {
     pub path: String,
     /// The field of the form or JSON object that names the person.
     pub field: String,
-    /// What that field holds.
-    pub kind: FieldKind,
+    /// Whom that field names.
+    pub names: Names,
     /// Statuses of a response that says yes.
     pub success_statuses: Vec<u16>,
     /// The path, or a prefix of it on a segment boundary, to which such a response redirects.
     pub success_location: Option<String>,
+}
+
+/// Whom a value of a log-in or a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Everybody in the registers who has this value in a column of this kind.
+    Persons(FieldKind),
+    /// An account of the firm's staff or of a partner.
+    Account,
 }
 
 /// Where a session is read from: the first cookie of these names, then a bearer token.

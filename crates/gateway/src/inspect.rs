@@ -6,7 +6,7 @@
 //! (POL-1).
 //!
 //! Read in this order: `response` (what becomes of a response, by its head), `flow` (scan, record, wait, release) under `body`,
-//! `journal` (one response's records), `policy` (whose data may leave), `binding` and `login` (whose a session is). Beside
+//! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `binding` and `login` (whose a session is). Beside
 //! them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
@@ -14,6 +14,7 @@
 mod binding;
 mod blind;
 mod body;
+mod crowd;
 mod decode;
 mod events;
 mod flow;
@@ -21,6 +22,7 @@ mod head;
 mod journal;
 mod known;
 mod login;
+mod mask;
 mod media;
 mod metrics;
 mod policy;
@@ -33,13 +35,14 @@ mod tests;
 pub use body::InspectedBody;
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
-pub use policy::{OnForeign, Shows};
+pub use policy::{Action, Policy, Ramp, RouteClass};
 
-use crate::config::{Deadlines, Limits, Login};
+use crate::config::{Deadlines, Limits, Login, Names};
 use arc_swap::ArcSwap;
-use binding::Bindings;
+use binding::{Bindings, Owner};
 use blind::BlindWatch;
 use bytes::Bytes;
+use crowd::Crowd;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use journal::Journal;
@@ -50,7 +53,7 @@ use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Clock, Disposition, SessionKey, Subject, Transaction};
+use sekisho_model::{Bound, Clock, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -73,6 +76,8 @@ pub struct InspectorParts {
     pub deadlines: Deadlines,
     /// Where a terminal listens.
     pub events: Option<LiveEventSender>,
+    /// Names of the registers of planted customers.
+    pub canaries: Vec<String>,
 }
 
 /// What the routing layer knows of a request before the upstream is contacted.
@@ -101,10 +106,8 @@ pub struct RoutePolicy {
     pub continuity: bool,
     /// Compression to the client, where no subject is on the route (BREACH).
     pub compress: bool,
-    /// Whose data the route may show.
-    pub shows: Shows,
-    /// What is done with somebody else's data.
-    pub foreign: OnForeign,
+    /// What the route may show to whom.
+    pub rules: Policy,
 }
 
 /// Inspects the responses of one gateway. Shared by all its workers.
@@ -123,6 +126,7 @@ struct Shared {
     known: Known,
     blind: Mutex<BlindWatch>,
     bindings: Bindings,
+    crowd: Crowd,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
 }
@@ -131,6 +135,7 @@ struct Shared {
 struct Bounds {
     decoded_bytes_max: u64,
     idle_flush: Duration,
+    canaries: Vec<String>,
 }
 
 /// Body bytes that all responses together hold while they wait for the ledger.
@@ -177,8 +182,10 @@ impl Inspector {
     /// An inspector that records in this ledger.
     #[must_use]
     pub fn new(parts: InspectorParts) -> Inspector {
-        let InspectorParts { ledger, index, clock, key, limits, deadlines, events } = parts;
-        Inspector::with_recorder(Box::new(ledger), index, clock, key, &limits, &deadlines, events)
+        let InspectorParts { ledger, index, clock, key, limits, deadlines, events, canaries } = parts;
+        let bounds = Bounds::of(&limits, &deadlines, canaries);
+        let held = HeldBytes::new(limits.held_bytes_max);
+        Inspector::with_recorder(Box::new(ledger), index, clock, key, bounds, held, events)
     }
 
     fn with_recorder(
@@ -186,8 +193,8 @@ impl Inspector {
         index: Arc<ArcSwap<Index>>,
         clock: Arc<dyn Clock>,
         key: Arc<HashKey>,
-        limits: &Limits,
-        deadlines: &Deadlines,
+        bounds: Bounds,
+        held: HeldBytes,
         events: Option<LiveEventSender>,
     ) -> Inspector {
         let shared = Shared {
@@ -195,20 +202,21 @@ impl Inspector {
             index,
             clock,
             key,
-            bounds: ArcSwap::from_pointee(Bounds::of(limits, deadlines)),
-            held: HeldBytes::new(limits.held_bytes_max),
+            bounds: ArcSwap::from_pointee(bounds),
+            held,
             known: Known::default(),
             blind: Mutex::default(),
             bindings: Bindings::default(),
+            crowd: Crowd::default(),
             counters: Arc::default(),
             events,
         };
         Inspector { shared: Arc::new(shared) }
     }
 
-    /// Puts other limits and deadlines in force for the requests that follow; `held_bytes_max` stays.
-    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines) {
-        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines)));
+    /// Puts other limits, deadlines and registers of planted customers in force for the requests that follow; `held_bytes_max` stays.
+    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>) {
+        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines, canaries)));
     }
 
     /// The counters for `/metrics`.
@@ -274,30 +282,35 @@ impl Inspection {
     /// that mixes answers up hands out the sessions with them.
     fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) {
         let shared = Arc::clone(&self.journal.shared);
-        let (bindings, now) = (&shared.bindings, shared.clock.now());
+        let now = shared.clock.now();
         let before = self.journal.transaction.session;
         let issued = self.issued.filter(|issued| Some(*issued) != before);
         if self.is_logout {
-            before.into_iter().chain(issued).for_each(|session| bindings.unbind(session, now));
+            before.into_iter().chain(issued).for_each(|session| shared.unbind(session, now));
         } else if self.attempt.as_ref().is_some_and(|attempt| attempt.has_succeeded(status, headers)) {
-            let subjects = self.named();
-            let Some(issued) = issued.filter(|_| !subjects.is_empty()) else {
+            let (Some(issued), Some(owner)) = (issued, self.named()) else {
                 return shared.counters.logins_unbound.add(1);
             };
             // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
-            before.iter().for_each(|before| bindings.unbind(*before, now));
-            bindings.bind(issued, subjects, now);
+            before.iter().for_each(|before| shared.unbind(*before, now));
+            shared.bind(issued, owner, now);
             self.journal.logged_in(issued);
             shared.counters.logins_bound.add(1);
-        } else if let (Some(before), Some(issued)) = (before, issued) {
-            bindings.rotate(before, issued, now);
+        } else if let (Some(before), Some(issued)) = (before, issued)
+            && let Some(owner) = shared.bindings.rotate(before, issued, now)
+        {
+            shared.record_bound(issued, &owner, now);
         }
     }
 
-    /// The persons whom the log-in names.
-    fn named(&self) -> Vec<Subject> {
-        let person = || self.attempt.as_ref()?.person(self.values.whole_body()?);
-        person().map_or_else(Vec::new, |(kind, value)| self.index.subjects_with(kind, &value))
+    /// Whom the log-in names.
+    fn named(&self) -> Option<Owner> {
+        let (names, value) = self.attempt.as_ref()?.person(self.values.whole_body()?)?;
+        let owner = match names {
+            Names::Persons(kind) => Owner::persons(self.index.subjects_with(kind, &value)),
+            Names::Account => Owner::account(self.journal.shared.key.account(&value)),
+        };
+        (!owner.is_nobody()).then_some(owner)
     }
 
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
@@ -334,6 +347,28 @@ impl Inspection {
 }
 
 impl Shared {
+    /// The session is this owner's from now on.
+    fn bind(&self, session: SessionKey, owner: Owner, now: Timestamp) {
+        self.record_bound(session, &owner, now);
+        self.bindings.bind(session, owner, now);
+    }
+
+    /// The session is nobody's from now on.
+    fn unbind(&self, session: SessionKey, now: Timestamp) {
+        if self.bindings.owner(session, now).is_some() {
+            self.bind(session, Owner::persons(Vec::new()), now);
+        }
+    }
+
+    /// So that a restart forgets nobody, and a report knows whose a session was. Counted when it is lost: the session
+    /// is then nobody's after a restart.
+    fn record_bound(&self, session: SessionKey, owner: &Owner, now: Timestamp) {
+        let bound = Bound { at: now, session, subjects: owner.subjects.to_vec(), account: owner.account };
+        if self.recorder.append(Record::Bound(bound)).is_err() {
+            self.counters.records_lost.add(1);
+        }
+    }
+
     /// Tells the terminal, where one listens.
     fn tell(&self, event: impl FnOnce() -> LiveEvent) {
         if let Some(events) = &self.events {
@@ -343,8 +378,17 @@ impl Shared {
 }
 
 impl Bounds {
-    fn of(limits: &Limits, deadlines: &Deadlines) -> Bounds {
-        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush: deadlines.idle_flush }
+    fn of(limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>) -> Bounds {
+        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush: deadlines.idle_flush, canaries }
+    }
+
+    /// The registers of planted customers, as this index numbers them.
+    fn canaries_in(&self, index: &Index) -> Vec<RegisterId> {
+        if self.canaries.is_empty() {
+            return Vec::new();
+        }
+        let registers = index.registers();
+        registers.iter().filter(|known| self.canaries.contains(&known.name)).map(|known| known.id).collect()
     }
 }
 

@@ -151,6 +151,7 @@ impl Gateway {
             limits: config.limits,
             deadlines: config.deadlines,
             events: parts.events.clone(),
+            canaries: config.canaries.clone(),
         });
         let shared = Arc::new(Shared {
             serving: ArcSwap::new(Arc::clone(&serving)),
@@ -197,7 +198,7 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        self.shared.inspector.reload(serving.limits(), serving.deadlines());
+        self.shared.inspector.reload(serving.limits(), serving.deadlines(), serving.config.canaries.clone());
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

@@ -212,8 +212,7 @@ pub fn fuzz_route(data: &[u8]) {
         continuity: false,
         compress: false,
         websocket: false,
-        shows: crate::inspect::Shows::Anyone,
-        foreign: crate::inspect::OnForeign::Record,
+        rules: crate::inspect::Policy::default(),
     };
     let table = RouteTable::new(vec![route("/"), route("/my"), route("/my/orders/"), route("/admin")]);
     let path = String::from_utf8_lossy(data);

@@ -153,6 +153,7 @@ pub(crate) fn time_of(record: &Record) -> Timestamp {
         Record::Suspect(suspect) => suspect.at,
         Record::Query(query) => query.at,
         Record::Withheld(withheld) => withheld.at,
+        Record::Bound(bound) => bound.at,
     }
 }
 

@@ -11,9 +11,9 @@ pub mod time;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use record::{
-    ByteRange, Closed, Disposition, Exposed, Exposure, Generic, GenericKind, Heartbeat, Inspection, Opened, Query,
-    Record, Registers, ResponseId, SessionKey, SourceId, Started, Suspect, SuspectReason, Transaction, Uninspectable,
-    Withheld, WithheldReason,
+    AccountKey, Bound, ByteRange, Closed, Disposition, Exposed, Exposure, Generic, GenericKind, Heartbeat, Inspection,
+    Opened, Query, Record, Registers, ResponseId, SessionKey, SourceId, Started, Suspect, SuspectReason, Transaction,
+    Uninspectable, Withheld, WithheldOutcome, WithheldReason,
 };
 pub use subject::{Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
 pub use time::{Clock, SystemClock, Timestamp};

@@ -32,6 +32,16 @@ impl std::fmt::Display for SessionKey {
     }
 }
 
+/// An account of the firm's staff or of a partner, as the keyed hash of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountKey(pub [u8; 16]);
+
+impl std::fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// A request and the head of its answer: who asked, where, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
@@ -267,7 +277,7 @@ pub struct Suspect {
     pub reason: SuspectReason,
 }
 
-/// Why a part of a response was not released.
+/// What the route's policy forbids in a part of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithheldReason {
@@ -277,10 +287,32 @@ pub enum WithheldReason {
     NoSubject,
     /// Nobody's data may leave on this route.
     PublicRoute,
+    /// A planted customer whom no legitimate response holds.
+    Canary,
+    /// A payment card number.
+    Card,
+    /// An individual number (マイナンバー).
+    MyNumber,
+    /// A password hash, token or other stored secret.
+    Secret,
+    /// More distinct subjects within a minute than the route allows one session.
+    Crowd,
 }
 
-/// A part of a response was not released: the route's policy forbids what it held. What it held did not leave, and is
-/// no exposure.
+/// What became of a part that the policy forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithheldOutcome {
+    /// The response ended before it.
+    Ended,
+    /// Its values were replaced.
+    Masked,
+    /// It was released: the route records only, or its ramp does not reach this session. What it held is an exposure.
+    Passed,
+}
+
+/// The route's policy forbids what a part of a response holds. What was ended or masked did not leave, and is no
+/// exposure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
     /// The response.
@@ -291,8 +323,25 @@ pub struct Withheld {
     pub transaction: Transaction,
     /// The subjects that the policy forbids, each once.
     pub exposures: Vec<Exposure>,
-    /// Why.
+    /// Unregistered values that it forbids.
+    pub generic: Vec<Generic>,
+    /// The first reason, in the order of the policy's rules.
     pub reason: WithheldReason,
+    /// What became of it.
+    pub outcome: WithheldOutcome,
+}
+
+/// Whose a session is from now on; nobody's and no account's after a log-out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// When.
+    pub at: Timestamp,
+    /// The session.
+    pub session: SessionKey,
+    /// The persons whom it belongs to.
+    pub subjects: Vec<Subject>,
+    /// The account of staff or a partner that it belongs to.
+    pub account: Option<AccountKey>,
 }
 
 /// A question asked of the ledger (LED-5).
@@ -327,6 +376,8 @@ pub enum Record {
     Suspect(Suspect),
     /// A question was asked.
     Query(Query),
-    /// A part of a response was not released.
+    /// The policy forbids a part of a response.
     Withheld(Withheld),
+    /// Whose a session is.
+    Bound(Bound),
 }

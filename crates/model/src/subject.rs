@@ -66,6 +66,12 @@ impl FieldSet {
         FieldSet(self.0 & !other.0)
     }
 
+    /// The fields of both.
+    #[must_use]
+    pub fn intersection(self, other: FieldSet) -> FieldSet {
+        FieldSet(self.0 & other.0)
+    }
+
     /// Whether no field is in the set.
     #[must_use]
     pub fn is_empty(self) -> bool {

@@ -11,7 +11,7 @@ use crate::{
     Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected, RegisterAnswer,
     time_text,
 };
-use sekisho_model::{Record, SourceId, Subject, Timestamp};
+use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome};
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -62,7 +62,10 @@ impl Tally {
             }),
             // Of one subject only what left is told.
             Record::Withheld(withheld)
-                if self.question.subject.is_none() && self.question.covers(withheld.at) && self.is_of(withheld) =>
+                if withheld.outcome != WithheldOutcome::Passed
+                    && self.question.subject.is_none()
+                    && self.question.covers(withheld.at)
+                    && self.is_of(withheld) =>
             {
                 self.ended.coverage.withheld += 1;
             }

@@ -129,8 +129,16 @@ fn what_was_withheld_is_told_and_counts_nobody() {
     let transaction = story.transaction("192.0.2.1");
     let subject = Subject { register: RegisterId(0), id: SubjectId(7) };
     let exposures = vec![Exposure { subject, fields: FieldSet(1), reflected: FieldSet::EMPTY }];
-    let reason = WithheldReason::ForeignSubject;
-    story.push(Record::Withheld(Withheld { sequence: 1, at: story.at, transaction, exposures, reason }));
+    let (reason, outcome) = (WithheldReason::ForeignSubject, WithheldOutcome::Ended);
+    story.push(Record::Withheld(Withheld {
+        sequence: 1,
+        at: story.at,
+        transaction,
+        exposures,
+        generic: Vec::new(),
+        reason,
+        outcome,
+    }));
     let answer = story.ask(&Question::default());
     assert_eq!((answer.persons(), answer.coverage.withheld), (0, 1));
     let others = Question { client: Some("198.51.100.0/24".parse().expect("a network")), ..Question::default() };

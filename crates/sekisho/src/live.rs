@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use sekisho_edm::Index;
 use sekisho_gateway::inspect::LiveEvent;
-use sekisho_model::{Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp};
+use sekisho_model::{Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp, WithheldOutcome};
 use sekisho_scope::text::{count, pad, width, wrap};
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
@@ -85,9 +85,11 @@ impl Live {
                 self.line(&head, "33", &format!("{} requests like a blind injection", count(suspect.requests)));
             }
             LiveEvent::NotInspectable { .. } => self.not_inspectable += 1,
-            LiveEvent::Withheld { at, client, route, persons, .. } => {
-                let head = format!("{}  403  {}  {client}", self.time(*at), pad(route, 16));
-                self.line(&head, "33", &format!("withheld: data of {}", counted(*persons, "other person")));
+            LiveEvent::Withheld { outcome: WithheldOutcome::Passed, .. } => {}
+            LiveEvent::Withheld { at, client, route, persons, outcome, .. } => {
+                let head = format!("{}       {}  {client}", self.time(*at), pad(route, 16));
+                let done = if *outcome == WithheldOutcome::Masked { "masked" } else { "withheld" };
+                self.line(&head, "33", &format!("{done}: data of {}", counted(*persons, "other person")));
             }
             LiveEvent::Refused { at, route, status, .. } => {
                 self.line(&format!("{}  {status}  {}", self.time(*at), pad(route, 16)), "33", "refused");

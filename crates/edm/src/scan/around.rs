@@ -2,7 +2,7 @@
 
 use super::hits::Hits;
 use super::ready::Ready;
-use super::{Reflected, of_subject};
+use super::{Finding, Reflected, of_subject};
 use crate::decode::Text;
 use crate::index::Index;
 use crate::names::{CONTEXT_CHARS, Finder, Haystack, Room};
@@ -59,10 +59,19 @@ impl NameSearch {
         let haystack = Haystack { chars: excerpt.chars, window: &window, taken: &self.taken };
         let mut finder = Finder::new(known.index.key(), subject.id, haystack, &mut self.room);
         for (field, name) in names {
-            finder.find(name, |place| {
-                let (start, end) = excerpt.span(&place);
+            finder.find(name, |place, between| {
                 let is_reflected = known.reflected.has_name(known.index.key(), subject, name);
-                ready.put(ByteRange { start, end }, of_subject(subject, FieldSet::of(field), is_reflected));
+                let found = of_subject(subject, FieldSet::of(field), is_reflected);
+                let (start, end) = excerpt.span(&place);
+                let gap = match between.is_empty() {
+                    true => ByteRange { start: end, end },
+                    false => {
+                        let (_, first_end) = excerpt.span(&(place.start..between.start));
+                        let (second_start, _) = excerpt.span(&(between.end..place.end));
+                        ByteRange { start: first_end, end: second_start }
+                    }
+                };
+                ready.put(Finding { span: ByteRange { start, end }, gap, found });
             });
         }
     }

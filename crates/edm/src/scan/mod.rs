@@ -46,6 +46,8 @@ const PIECE_BYTES: usize = 16 * 1024;
 pub struct Finding {
     /// Bytes of the body.
     pub span: ByteRange,
+    /// What in the span lies between the two parts of a name, and is none of the value; else empty.
+    pub gap: ByteRange,
     /// What.
     pub found: Found,
 }
@@ -93,6 +95,24 @@ pub struct Scanner {
 enum Text {
     GoesOn,
     Ended,
+}
+
+impl Finding {
+    /// One whose value is all of its span.
+    #[must_use]
+    pub fn whole(span: ByteRange, found: Found) -> Finding {
+        Finding { span, gap: ByteRange { start: span.end, end: span.end }, found }
+    }
+
+    /// The bytes of the value itself: one range, or a name's two.
+    pub fn places(&self) -> impl Iterator<Item = ByteRange> + use<> {
+        let Finding { span, gap, .. } = *self;
+        let (one, other) = match gap.is_empty() {
+            true => (span, ByteRange { start: span.end, end: span.end }),
+            false => (ByteRange { end: gap.start, ..span }, ByteRange { start: gap.end, ..span }),
+        };
+        [one, other].into_iter().filter(|place| !place.is_empty())
+    }
 }
 
 impl std::fmt::Debug for Scanner {
@@ -243,17 +263,17 @@ fn ready_value(value: &Value, span: ByteRange, reflected: &Reflected, ready: &mu
         Value::Generic { kind, hash } => {
             let reflected = reflected.has_generic(*kind, *hash);
             let value = hash.map(u64::to_le_bytes);
-            ready.put(span, Found::Generic(Generic { kind: *kind, value, reflected }));
+            ready.put(Finding::whole(span, Found::Generic(Generic { kind: *kind, value, reflected })));
         }
         Value::MyNumber(digits) => {
             let reflected = reflected.has_my_number(digits);
             let kind = GenericKind::MyNumber;
-            ready.put(span, Found::Generic(Generic { kind, value: None, reflected }));
+            ready.put(Finding::whole(span, Found::Generic(Generic { kind, value: None, reflected })));
         }
         Value::Listed { kind, hash, owners } => {
             let is_reflected = reflected.has_value(*kind, *hash);
             for (subject, fields) in owners.iter() {
-                ready.put(span, of_subject(subject, fields, is_reflected));
+                ready.put(Finding::whole(span, of_subject(subject, fields, is_reflected)));
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Findings that wait until nothing can come before them; each leaves once, by begin.
 
 use super::{Finding, Found};
-use sekisho_model::ByteRange;
 
 /// Findings for which room is made at the first: a page that has one mostly has more.
 const FINDINGS_ROOM: usize = 32;
@@ -14,11 +13,11 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn put(&mut self, span: ByteRange, found: Found) {
+    pub(super) fn put(&mut self, finding: Finding) {
         if self.findings.capacity() == 0 {
             self.findings.reserve(FINDINGS_ROOM);
         }
-        self.findings.push(Finding { span, found });
+        self.findings.push(finding);
         self.is_sorted = false;
     }
 
@@ -38,12 +37,12 @@ impl Ready {
 }
 
 /// Findings by begin, then by the rest, so that equal ones stand together.
-fn order(finding: &Finding) -> (u64, u64, u8, u64, u64) {
+fn order(finding: &Finding) -> (u64, u64, u8, u64, u64, u64) {
     let (rank, whose, what) = match finding.found {
         Found::Subject { subject, fields, reflected } => {
             (0, u64::from(subject.register.0) << 32 | u64::from(subject.id.0), fields.union(reflected).0)
         }
         Found::Generic(generic) => (1, generic.kind as u64, generic.value.map_or(0, u64::from_le_bytes)),
     };
-    (finding.span.start, finding.span.end, rank, whose, what)
+    (finding.span.start, finding.span.end, rank, whose, what, finding.gap.start)
 }

@@ -128,7 +128,7 @@ impl Reflected {
             let chars = text.chars.get_or_init(|| decode::spell(&text.raw));
             let haystack = Haystack { chars, window: &(0..chars.len()), taken: &text.taken };
             let mut is_found = false;
-            Finder::new(key, subject.id, haystack, &mut room).find(name, |_| is_found = true);
+            Finder::new(key, subject.id, haystack, &mut room).find(name, |_, _| is_found = true);
             is_found
         })
     }

@@ -11,7 +11,7 @@
 //! person's data to one session. So does a site that issues a new session name with every answer (a rolling cookie) and
 //! redirects a visitor who is signed in already to where a successful log-in leads.
 
-use sekisho_model::{SessionKey, Subject, Timestamp};
+use sekisho_model::{AccountKey, SessionKey, Subject, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +21,32 @@ const SESSIONS_MAX: usize = 500_000;
 /// A session that was not asked about for this long may be forgotten; after twice as long it is.
 const IDLE_US: i64 = 12 * 3600 * 1_000_000;
 
+/// Whose a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// Persons in the registers.
+    pub(super) subjects: Arc<[Subject]>,
+    /// An account of staff or a partner.
+    pub(super) account: Option<AccountKey>,
+}
+
+impl Owner {
+    /// These persons'; no account's.
+    pub(super) fn persons(subjects: Vec<Subject>) -> Owner {
+        Owner { subjects: subjects.into(), account: None }
+    }
+
+    /// An account's; no person's.
+    pub(super) fn account(account: AccountKey) -> Owner {
+        Owner { subjects: Arc::default(), account: Some(account) }
+    }
+
+    /// Whether it is nobody.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.subjects.is_empty() && self.account.is_none()
+    }
+}
+
 /// The sessions that are bound.
 #[derive(Default)]
 pub(super) struct Bindings {
@@ -29,47 +55,40 @@ pub(super) struct Bindings {
 
 #[derive(Default)]
 struct Generations {
-    younger: HashMap<SessionKey, Arc<[Subject]>>,
-    older: HashMap<SessionKey, Arc<[Subject]>>,
+    younger: HashMap<SessionKey, Owner>,
+    older: HashMap<SessionKey, Owner>,
     /// When the younger one began.
     since: Timestamp,
 }
 
 impl Bindings {
     /// Whose session this is; `None` while it belongs to nobody.
-    pub(super) fn subjects(&self, session: SessionKey, now: Timestamp) -> Option<Arc<[Subject]>> {
+    pub(super) fn owner(&self, session: SessionKey, now: Timestamp) -> Option<Owner> {
         let mut generations = self.lock(now);
-        if let Some(subjects) = generations.younger.get(&session) {
-            return Some(Arc::clone(subjects));
+        if let Some(owner) = generations.younger.get(&session) {
+            return Some(owner.clone());
         }
-        let subjects = generations.older.remove(&session)?;
-        generations.younger.insert(session, Arc::clone(&subjects));
-        Some(subjects)
+        let owner = generations.older.remove(&session)?;
+        generations.younger.insert(session, owner.clone());
+        Some(owner)
     }
 
-    /// A log-in succeeded: the session belongs to these from now on, and to nobody else any more.
-    pub(super) fn bind(&self, session: SessionKey, subjects: Vec<Subject>, now: Timestamp) {
+    /// The session is this owner's from now on, and nobody else's any more; nobody is an owner too, after a log-out.
+    pub(super) fn bind(&self, session: SessionKey, owner: Owner, now: Timestamp) {
         let mut generations = self.lock(now);
         generations.older.remove(&session);
-        match subjects.is_empty() {
+        match owner.is_nobody() {
             true => drop(generations.younger.remove(&session)),
-            false => drop(generations.younger.insert(session, subjects.into())),
+            false => drop(generations.younger.insert(session, owner)),
         }
     }
 
     /// The upstream gave a session another name, unless that is somebody's already. The old one may still be in use by
-    /// requests on their way.
-    pub(super) fn rotate(&self, from: SessionKey, to: SessionKey, now: Timestamp) {
-        if let Some(subjects) = self.subjects(from, now)
-            && self.subjects(to, now).is_none()
-        {
-            self.lock(now).younger.insert(to, subjects);
-        }
-    }
-
-    /// A log-out.
-    pub(super) fn unbind(&self, session: SessionKey, now: Timestamp) {
-        self.bind(session, Vec::new(), now);
+    /// requests on their way. Gives whose the new one now is, where that changed.
+    pub(super) fn rotate(&self, from: SessionKey, to: SessionKey, now: Timestamp) -> Option<Owner> {
+        let owner = self.owner(from, now).filter(|_| self.owner(to, now).is_none())?;
+        self.lock(now).younger.insert(to, owner.clone());
+        Some(owner)
     }
 
     fn lock(&self, now: Timestamp) -> std::sync::MutexGuard<'_, Generations> {
@@ -102,43 +121,43 @@ mod tests {
     #[test]
     fn a_session_belongs_to_whom_it_logged_in_as_until_it_logs_out() {
         let bindings = Bindings::default();
-        assert_eq!(bindings.subjects(ONE, NOW), None);
-        bindings.bind(ONE, vec![subject(7)], NOW);
-        assert_eq!(bindings.subjects(ONE, NOW).as_deref(), Some(&[subject(7)][..]));
-        assert_eq!(bindings.subjects(TWO, NOW), None);
-        bindings.bind(ONE, vec![subject(8), subject(9)], NOW);
-        assert_eq!(bindings.subjects(ONE, NOW).as_deref(), Some(&[subject(8), subject(9)][..]), "account switching");
-        bindings.unbind(ONE, NOW);
-        assert_eq!(bindings.subjects(ONE, NOW), None);
+        assert_eq!(bindings.owner(ONE, NOW), None);
+        bindings.bind(ONE, Owner::persons(vec![subject(7)]), NOW);
+        assert_eq!(bindings.owner(ONE, NOW), Some(Owner::persons(vec![subject(7)])));
+        assert_eq!(bindings.owner(TWO, NOW), None);
+        bindings.bind(ONE, Owner::persons(vec![subject(8), subject(9)]), NOW);
+        assert_eq!(bindings.owner(ONE, NOW), Some(Owner::persons(vec![subject(8), subject(9)])), "account switching");
+        bindings.bind(ONE, Owner::persons(vec![]), NOW);
+        assert_eq!(bindings.owner(ONE, NOW), None);
     }
 
     #[test]
     fn a_new_name_of_a_session_keeps_its_persons() {
         let bindings = Bindings::default();
         bindings.rotate(ONE, TWO, NOW);
-        assert_eq!(bindings.subjects(TWO, NOW), None, "nobody's session gives nothing");
-        bindings.bind(ONE, vec![subject(7)], NOW);
+        assert_eq!(bindings.owner(TWO, NOW), None, "nobody's session gives nothing");
+        bindings.bind(ONE, Owner::persons(vec![subject(7)]), NOW);
         bindings.rotate(ONE, TWO, NOW);
-        assert_eq!(bindings.subjects(TWO, NOW).as_deref(), Some(&[subject(7)][..]));
+        assert_eq!(bindings.owner(TWO, NOW), Some(Owner::persons(vec![subject(7)])));
     }
 
     #[test]
     fn a_session_of_others_is_not_taken_over_by_a_new_name() {
         let bindings = Bindings::default();
-        bindings.bind(ONE, vec![subject(7)], NOW);
-        bindings.bind(TWO, vec![subject(8)], NOW);
+        bindings.bind(ONE, Owner::persons(vec![subject(7)]), NOW);
+        bindings.bind(TWO, Owner::persons(vec![subject(8)]), NOW);
         bindings.rotate(ONE, TWO, NOW);
-        assert_eq!(bindings.subjects(TWO, NOW).as_deref(), Some(&[subject(8)][..]));
+        assert_eq!(bindings.owner(TWO, NOW), Some(Owner::persons(vec![subject(8)])));
     }
 
     #[test]
     fn a_session_in_use_stays_and_an_unused_one_is_forgotten() {
         let bindings = Bindings::default();
-        bindings.bind(ONE, vec![subject(1)], NOW);
-        bindings.bind(TWO, vec![subject(2)], NOW);
+        bindings.bind(ONE, Owner::persons(vec![subject(1)]), NOW);
+        bindings.bind(TWO, Owner::persons(vec![subject(2)]), NOW);
         for hours in [13, 26, 39] {
-            assert!(bindings.subjects(ONE, later(hours)).is_some(), "after {hours} hours");
+            assert!(bindings.owner(ONE, later(hours)).is_some(), "after {hours} hours");
         }
-        assert_eq!(bindings.subjects(TWO, later(39)), None);
+        assert_eq!(bindings.owner(TWO, later(39)), None);
     }
 }

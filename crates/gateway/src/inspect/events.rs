@@ -1,7 +1,9 @@
 //! What an operator's terminal shows while it happens. No value in clear (PRV-1), and never a reason to wait:
 //! what does not fit in the channel is dropped and counted.
 
-use sekisho_model::{Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable, WithheldReason};
+use sekisho_model::{
+    Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable, WithheldOutcome, WithheldReason,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +47,7 @@ pub enum LiveEvent {
         /// Why.
         reason: Uninspectable,
     },
-    /// A part of a response was not released: the route's policy forbids what it held.
+    /// The route's policy forbids what a part of a response held.
     Withheld {
         /// The response.
         sequence: u64,
@@ -59,6 +61,8 @@ pub enum LiveEvent {
         persons: u64,
         /// Why.
         reason: WithheldReason,
+        /// What became of it.
+        outcome: WithheldOutcome,
     },
     /// A request or its response was refused.
     Refused {

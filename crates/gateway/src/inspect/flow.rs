@@ -13,14 +13,16 @@ use super::BodyError;
 use super::decode::{Decoder, Step};
 use super::head::findings_in;
 use super::journal::{Batch, Journal, Stake};
+use super::mask::{Masker, Syntax};
 use super::media::Media;
+use super::policy::{Action, Forbidden};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use sekisho_edm::{Finding, Reflected, Scanner, TextForm};
 use sekisho_ledger::NotDurable;
-use sekisho_model::{Disposition, Uninspectable};
-use std::collections::VecDeque;
+use sekisho_model::{ByteRange, Disposition, Uninspectable, WithheldOutcome};
+use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
@@ -81,7 +83,11 @@ enum Examination {
     /// The first bytes will tell.
     Sniffing { media: Media, start: BytesMut },
     /// They are scanned.
-    Scanning { scanner: Box<Scanner> },
+    Scanning {
+        scanner: Box<Scanner>,
+        /// Where the route's policy may change the body.
+        masker: Option<Masker>,
+    },
     /// They pass.
     Passing,
 }
@@ -274,7 +280,10 @@ where
 
     /// Records the part's findings, where the route's policy lets them leave; else the body ends before the part.
     fn record(&mut self) -> Result<(), BodyError> {
-        if !self.journal.permits(&self.findings) {
+        if let Some(forbidden) = self.journal.judge(&self.findings)
+            && let Err(forbidden) = self.mask(forbidden)
+        {
+            self.journal.withheld(forbidden, WithheldOutcome::Ended);
             return Err(self.fail(Disposition::Blocked, BodyError::Withheld));
         }
         let recorded = self.journal.expose(&self.findings);
@@ -287,6 +296,29 @@ where
             }
             Err((stake, err)) => self.not_durable(stake, err),
         }
+    }
+
+    /// Replaces what the policy forbids in the held bytes, where it says so and that can be done; else gives it back.
+    fn mask(&mut self, forbidden: Forbidden) -> Result<(), Forbidden> {
+        let Examination::Scanning { masker: Some(masker), .. } = &self.examination else { return Err(forbidden) };
+        let told = forbidden.findings.iter().map(|at| &self.findings[*at]);
+        // What stands in a trailer has no place in the body.
+        if forbidden.action != Action::Mask || told.clone().any(|finding| finding.span.is_empty()) {
+            return Err(forbidden);
+        }
+        let places: Vec<ByteRange> = told.flat_map(Finding::places).collect();
+        let mut bytes = BytesMut::new();
+        self.held.iter().for_each(|piece| bytes.extend_from_slice(piece));
+        if masker.mask(&mut bytes, self.released, &places).is_err() {
+            return Err(forbidden);
+        }
+        self.held = VecDeque::from([bytes.freeze()]);
+        let masked: HashSet<usize> = forbidden.findings.iter().copied().collect();
+        let findings = std::mem::take(&mut self.findings).into_iter().enumerate();
+        self.findings = findings.filter(|(at, _)| !masked.contains(at)).map(|(_, finding)| finding).collect();
+        self.journal.withheld(forbidden, WithheldOutcome::Masked);
+        self.journal.dispose(Disposition::Masked);
+        Ok(())
     }
 
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
@@ -339,6 +371,9 @@ where
             false => front.split_to(bytes_max),
         };
         self.released += bytes.len() as u64;
+        if let Examination::Scanning { masker: Some(masker), .. } = &mut self.examination {
+            masker.pass(&bytes);
+        }
         if self.held.is_empty() {
             self.permit = None;
         }
@@ -448,7 +483,7 @@ where
         ready!(self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_flush))).as_mut().poll(cx));
         self.idle = None;
         self.decide(Hurry::Now);
-        if let Examination::Scanning { scanner } = &mut self.examination
+        if let Examination::Scanning { scanner, .. } = &mut self.examination
             && self.safe_until < self.scanned
         {
             scanner.flush_idle(&mut self.findings);
@@ -502,7 +537,7 @@ where
             _ => self.incoming.split_to(self.incoming.len().min(STEP_BYTES_MAX)),
         };
         self.scanned += piece.len() as u64;
-        if let Examination::Scanning { scanner } = &mut self.examination {
+        if let Examination::Scanning { scanner, .. } = &mut self.examination {
             let safe_until = scanner.feed(&piece, &mut self.findings);
             self.safe_until = self.safe_until.max(safe_until);
             self.turn_bytes += piece.len();
@@ -530,7 +565,10 @@ where
             self.incoming = std::mem::take(start).freeze();
         }
         self.examination = match media.decide(&self.incoming) {
-            Ok(form) => scanning(&self.journal, form, self.reflected.clone().unwrap_or_default()),
+            Ok(form) => {
+                let syntax = media.syntax();
+                scanning(&self.journal, form, syntax, self.reflected.clone().unwrap_or_default())
+            }
             Err(reason) => {
                 self.journal.not_inspectable(reason);
                 Examination::Passing
@@ -568,7 +606,7 @@ where
             Some(left) => self.decoded_bytes_left = left,
             None => {
                 self.decoded_bytes_left = 0;
-                if let Examination::Scanning { scanner } = &mut self.examination {
+                if let Examination::Scanning { scanner, .. } = &mut self.examination {
                     scanner.finish(&mut self.findings);
                     self.safe_until = self.scanned;
                 }
@@ -584,7 +622,7 @@ where
         if !self.incoming.is_empty() {
             return;
         }
-        if let Examination::Scanning { scanner } = &mut self.examination {
+        if let Examination::Scanning { scanner, .. } = &mut self.examination {
             scanner.finish(&mut self.findings);
         }
         self.safe_until = self.scanned;
@@ -620,7 +658,8 @@ enum Progress {
     None,
 }
 
-fn scanning(journal: &Journal, form: TextForm, reflected: Arc<Reflected>) -> Examination {
+fn scanning(journal: &Journal, form: TextForm, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
     let index = journal.shared.index.load_full();
-    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)) }
+    let masker = journal.withholds().then(|| Masker::new(form.charset, syntax));
+    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)), masker }
 }

@@ -1,9 +1,10 @@
 //! One response's records: `Opened` at its first finding, `Exposed` for each part, and `Closed` exactly once, whatever
 //! happens (LED-4): a journal that is dropped closes itself.
 
+use super::crowd;
 use super::events::LiveEvent;
 use super::known::{Fact, Item, Receiver};
-use super::policy::{self, Forbidden, OnForeign, Shows};
+use super::policy::{self, Action, Case, Forbidden};
 use super::recorder::Wait;
 use super::{Bounds, RoutePolicy, Shared, blind};
 use http::StatusCode;
@@ -11,7 +12,7 @@ use sekisho_edm::{Finding, Found};
 use sekisho_ledger::{NotDurable, Position};
 use sekisho_model::{
     ByteRange, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, SessionKey,
-    Transaction, Uninspectable, Withheld,
+    Transaction, Uninspectable, Withheld, WithheldOutcome,
 };
 use std::sync::{Arc, PoisonError};
 
@@ -72,35 +73,51 @@ impl Journal {
         self.logged_in = Some(session);
     }
 
-    /// Whether the route's policy can end a response.
+    /// Whether the route's policy can end or change a response.
     pub(super) fn withholds(&self) -> bool {
-        self.policy.shows != Shows::Anyone && self.policy.foreign == OnForeign::Block
+        self.policy.rules.can_withhold()
     }
 
-    /// The route's policy, before a part is recorded: whether it may leave. What may not is recorded as withheld.
-    pub(super) fn permits(&mut self, findings: &[Finding]) -> bool {
-        if self.policy.shows == Shows::Anyone {
-            return true;
+    /// What the route's policy forbids of a part, before it is recorded; `None` when it may leave as it is. What is
+    /// recorded only, or not enforced for this session, is noted here.
+    pub(super) fn judge(&mut self, findings: &[Finding]) -> Option<Forbidden> {
+        let rules = self.policy.rules;
+        let index = self.shared.index.load();
+        let canaries = self.bounds().canaries_in(&index);
+        if rules.is_idle(&canaries) {
+            return None;
         }
         let now = self.shared.clock.now();
         let session = self.logged_in.or(self.transaction.session);
-        let own = || self.shared.bindings.subjects(session?, now);
-        let Some(forbidden) = policy::forbidden(self.policy.shows, own, findings) else { return true };
-        if self.policy.foreign == OnForeign::Record {
-            if !std::mem::replace(&mut self.would_withhold, true) {
-                self.shared.counters.would_withhold.add(1);
-            }
-            return true;
+        let client = self.transaction.client_key;
+        let receiver = session.map_or(crowd::Receiver::Client(client), crowd::Receiver::Session);
+        let case = Case { policy: &rules, index: &index, canaries: &canaries, findings };
+        let owner = || self.shared.bindings.owner(session?, now);
+        let admits = |subject, max| self.shared.crowd.admits(receiver, subject, max, now);
+        let forbidden = policy::judge(&case, owner, admits)?;
+        let is_enforced = forbidden.action >= Action::Mask && rules.ramp.reaches(session.map_or(client, |key| key.0));
+        if is_enforced {
+            return Some(forbidden);
         }
-        let Forbidden { exposures, reason } = forbidden;
+        if !std::mem::replace(&mut self.would_withhold, true) {
+            self.shared.counters.would_withhold.add(1);
+            self.withheld(forbidden, WithheldOutcome::Passed);
+        }
+        None
+    }
+
+    /// Records what the policy did with a part.
+    pub(super) fn withheld(&mut self, forbidden: Forbidden, outcome: WithheldOutcome) {
+        let at = self.shared.clock.now();
+        let Forbidden { exposures, generic, reason, .. } = forbidden;
         let persons = exposures.len() as u64;
         let transaction = self.transaction.clone();
         let (client, route) = (transaction.client, transaction.route.clone());
         let sequence = self.sequence;
-        // Counted when it is lost; nothing of it leaves in any case.
-        let _position = self.append(Record::Withheld(Withheld { sequence, at: now, transaction, exposures, reason }));
-        self.shared.tell(|| LiveEvent::Withheld { sequence, at: now, client, route, persons, reason });
-        false
+        let withheld = Withheld { sequence, at, transaction, exposures, generic, reason, outcome };
+        // Counted when it is lost; nothing more leaves for that.
+        let _position = self.append(Record::Withheld(withheld));
+        self.shared.tell(|| LiveEvent::Withheld { sequence, at, client, route, persons, reason, outcome });
     }
 
     /// The response has no body of the upstream's.

@@ -5,7 +5,7 @@
 //! session to somebody else. So the body is a whole form or JSON object and says so plainly, in UTF-8 and without a
 //! content encoding, and the field stands in it once, under no second spelling, and not in the query too.
 
-use crate::config::Login;
+use crate::config::{Login, Names};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode, Uri, request};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -33,8 +33,8 @@ impl Attempt {
         Attempt { login, format }
     }
 
-    /// The kind and value of the field that names the person; `body` is the whole one.
-    pub(super) fn person(&self, body: &[u8]) -> Option<(sekisho_model::FieldKind, String)> {
+    /// Whom the log-in names, and the value that does; `body` is the whole one.
+    pub(super) fn person(&self, body: &[u8]) -> Option<(Names, String)> {
         let fields = match self.format? {
             Format::Form => form_fields(body)?,
             Format::Json => json_fields(body)?,
@@ -42,7 +42,7 @@ impl Attempt {
         let mut named = fields.into_iter().filter(|(name, _)| is_spelling(name, &self.login.field));
         let (name, value) = named.next()?;
         let is_alone = named.next().is_none() && name == self.login.field;
-        Some((self.login.kind, value.filter(|_| is_alone)?))
+        Some((self.login.names, value.filter(|_| is_alone)?))
     }
 
     /// Whether the response says that the log-in succeeded.
@@ -149,7 +149,7 @@ mod tests {
             host: None,
             path: "/login".to_owned(),
             field: "account_id".to_owned(),
-            kind: FieldKind::AccountId,
+            names: Names::Persons(FieldKind::AccountId),
             success_statuses: vec![302, 303],
             success_location: Some("/mypage".to_owned()),
         };

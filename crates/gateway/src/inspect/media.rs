@@ -12,6 +12,7 @@
 //! `<meta charset>` or the XML declaration in the first 1024 bytes, then, where these bytes are no UTF-8, the one of
 //! ISO-2022-JP, Shift_JIS and EUC-JP in which they are well-formed, then UTF-8. A set without a reader is `Charset`.
 
+use super::mask::Syntax;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use sekisho_edm::{Boundary, Charset, TextForm};
@@ -29,6 +30,7 @@ pub(super) struct Media {
     class: Class,
     charset: Declared,
     boundary: Boundary,
+    syntax: Syntax,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,12 @@ impl Media {
             None if is_utf8 => Declared::Charset(Charset::Utf8),
             None => Declared::Nothing,
         };
-        Media { class: class(essence), charset, boundary }
+        Media { class: class(essence), charset, boundary, syntax: syntax(essence) }
+    }
+
+    /// Whether the type is JSON in any of its forms.
+    pub(super) fn syntax(&self) -> Syntax {
+        self.syntax
     }
 
     /// How many of the body's first bytes [`Media::decide`] wants; fewer only at the body's end.
@@ -101,6 +108,12 @@ impl Media {
         };
         Ok(TextForm { charset, boundary: self.boundary })
     }
+}
+
+/// A type that is not said, or is text, may be JSON too: browsers and programs look for themselves.
+fn syntax(essence: &str) -> Syntax {
+    let is_other = ["text/html", "text/csv", "application/xhtml+xml", "text/xml", "application/xml", "text/css"];
+    if is_other.contains(&essence) { Syntax::Other } else { Syntax::Json }
 }
 
 fn class(essence: &str) -> Class {

@@ -1,84 +1,288 @@
-//! Whose data a route may show to whom, and what happens to the rest. Pure: decides, does nothing.
+//! What a route may show to whom, and what happens to the rest. Pure: decides, does nothing.
 //!
-//! Reflected values are never forbidden, so that nobody learns by echo who is a customer.
+//! Read in this order: [`Policy`] (what the configuration says), `judge` (what of a part it forbids, and why), `owned`
+//! (whose a finding is). Reflected values are never forbidden, so that nobody learns by echo who is a customer.
 
-use sekisho_edm::{Finding, Found};
-use sekisho_model::{ByteRange, Exposure, FieldSet, Subject, WithheldReason};
+use super::binding::Owner;
+use sekisho_edm::{Finding, Found, Index};
+use sekisho_model::{
+    ByteRange, Exposure, FieldKind, FieldSet, Generic, GenericKind, RegisterId, Subject, WithheldReason,
+};
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU32;
 
-/// Whose data a route may show.
+/// Whom a route serves, and so whose data it may show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shows {
-    /// Anybody's: it is recorded only.
+pub enum RouteClass {
+    /// Not said: anybody's data passes and is recorded.
     #[default]
-    Anyone,
-    /// That of the session's own persons.
+    Observed,
+    /// Everybody, signed in or not: nobody's data.
+    Public,
+    /// Customers: the session's own persons'.
     Own,
-    /// Nobody's.
-    Nobody,
+    /// The firm's staff, signed in: anybody's, within their budgets.
+    Staff,
+    /// Another firm's systems, signed in: anybody's, within their budgets.
+    Partner,
 }
 
-/// What is done with somebody else's data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnForeign {
-    /// It passes; that it would have been withheld is counted.
+impl RouteClass {
+    /// Whether sessions on it must belong to an account of staff or a partner.
+    #[must_use]
+    pub fn needs_account(self) -> bool {
+        matches!(self, RouteClass::Staff | RouteClass::Partner)
+    }
+}
+
+/// What is done with a part that a rule forbids; a later one is the stricter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// The rule is off here.
+    Allow,
+    /// It passes and is recorded.
     #[default]
     Record,
+    /// Its values are replaced, the response goes on; where that cannot be done, it ends.
+    Mask,
     /// The response ends before it.
     Block,
+}
+
+/// A route's rules. `Policy::default()` records and forbids nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whom the route serves.
+    pub class: RouteClass,
+    /// Somebody else's data, by `class`.
+    pub foreign: Action,
+    /// Planted customers.
+    pub canary: Action,
+    /// Payment card numbers, anybody's.
+    pub card: Action,
+    /// Individual numbers (マイナンバー), anybody's.
+    pub my_number: Action,
+    /// Password hashes, tokens and other stored secrets.
+    pub secret: Action,
+    /// Subjects beyond `subjects_per_minute_max`.
+    pub crowd: Action,
+    /// Distinct subjects that one session, or one client without one, may be shown within a minute.
+    pub subjects_per_minute_max: Option<NonZeroU32>,
+    /// Sessions, of a hundred, for which the rules are enforced; for the others they are recorded.
+    pub ramp: Ramp,
+}
+
+/// A share of the sessions, the same ones each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramp(u8);
+
+impl Default for Ramp {
+    fn default() -> Ramp {
+        Ramp(100)
+    }
+}
+
+impl Ramp {
+    /// `percent` of the sessions; `None` beyond 100.
+    #[must_use]
+    pub fn percent(percent: u8) -> Option<Ramp> {
+        (percent <= 100).then_some(Ramp(percent))
+    }
+
+    /// Whether whoever has this keyed hash is among them.
+    pub(super) fn reaches(self, key: [u8; 16]) -> bool {
+        u32::from(u16::from_le_bytes([key[0], key[1]])) * 100 < u32::from(self.0) << 16
+    }
+}
+
+impl Policy {
+    /// Whether a part can be held against anything.
+    pub(super) fn is_idle(&self, canaries: &[RegisterId]) -> bool {
+        let is_enforced = |action: Action| action >= Action::Mask;
+        let canary_rule = self.canary > Action::Allow && !canaries.is_empty();
+        self.class == RouteClass::Observed
+            && self.subjects_per_minute_max.is_none()
+            && !canary_rule
+            && ![self.card, self.my_number, self.secret].into_iter().any(is_enforced)
+    }
+
+    /// Whether anything that is found can end or change a response.
+    pub(super) fn can_withhold(&self) -> bool {
+        let actions = [self.foreign, self.canary, self.card, self.my_number, self.secret, self.crowd];
+        actions.into_iter().any(|action| action >= Action::Mask) && self.ramp.0 > 0
+    }
+
+    fn action(&self, reason: WithheldReason) -> Action {
+        match reason {
+            WithheldReason::ForeignSubject | WithheldReason::NoSubject | WithheldReason::PublicRoute => self.foreign,
+            WithheldReason::Canary => self.canary,
+            WithheldReason::Card => self.card,
+            WithheldReason::MyNumber => self.my_number,
+            WithheldReason::Secret => self.secret,
+            WithheldReason::Crowd => self.crowd,
+        }
+    }
 }
 
 /// What of a part the policy forbids.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Forbidden {
-    pub(super) exposures: Vec<Exposure>,
+    pub(super) action: Action,
     pub(super) reason: WithheldReason,
+    pub(super) exposures: Vec<Exposure>,
+    pub(super) generic: Vec<Generic>,
+    /// Indices of the findings it is about.
+    pub(super) findings: Vec<usize>,
 }
 
-/// What of these may not leave; `own` is whom the session belongs to. Looked up only when it is needed.
+/// What the rules are asked about.
+pub(super) struct Case<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) index: &'a Index,
+    /// Registers of planted customers.
+    pub(super) canaries: &'a [RegisterId],
+    pub(super) findings: &'a [Finding],
+}
+
+/// What of these may not leave, by the strictest rule that forbids any; `owner` is whose the session is, and looked up
+/// only when it is needed. `admits` counts a subject against the minute's limit and says whether it is within it.
+pub(super) fn judge(
+    case: &Case<'_>,
+    owner: impl FnOnce() -> Option<Owner>,
+    mut admits: impl FnMut(Subject, NonZeroU32) -> bool,
+) -> Option<Forbidden> {
+    let Case { policy, findings, .. } = case;
+    if policy.is_idle(case.canaries) || !findings.iter().any(is_counted) {
+        return None;
+    }
+    let foreign = match policy.class {
+        RouteClass::Observed => HashSet::new(),
+        _ => foreign(policy.class, owner, findings),
+    };
+    let mut reasons = Vec::new();
+    for (at, finding) in findings.iter().enumerate() {
+        let reason = by_kind(case, finding)
+            .or_else(|| foreign.iter().find(|(found, _)| *found == at).map(|(_, reason)| *reason))
+            .or_else(|| by_number(case, finding, &mut admits));
+        if let Some(reason) = reason.filter(|reason| policy.action(*reason) > Action::Allow) {
+            reasons.push((at, reason));
+        }
+    }
+    let action = reasons.iter().map(|(_, reason)| policy.action(*reason)).max()?;
+    let of_action = reasons.into_iter().filter(|(_, reason)| policy.action(*reason) == action);
+    let (at, reasons): (Vec<usize>, Vec<WithheldReason>) = of_action.unzip();
+    let told = at.iter().map(|at| &findings[*at]);
+    let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
+    for (subject, found) in told.clone().filter_map(counted) {
+        let known = fields.entry(subject).or_insert(FieldSet::EMPTY);
+        *known = known.union(found);
+    }
+    let exposure = |(subject, fields)| Exposure { subject, fields, reflected: FieldSet::EMPTY };
+    Some(Forbidden {
+        action,
+        reason: first_of(&reasons),
+        exposures: fields.into_iter().map(exposure).collect(),
+        generic: told.filter_map(generic).collect(),
+        findings: at,
+    })
+}
+
+/// The gravest, for the record.
+fn first_of(reasons: &[WithheldReason]) -> WithheldReason {
+    let order = [
+        WithheldReason::Canary,
+        WithheldReason::Secret,
+        WithheldReason::MyNumber,
+        WithheldReason::Card,
+        WithheldReason::ForeignSubject,
+        WithheldReason::NoSubject,
+        WithheldReason::PublicRoute,
+    ];
+    order.into_iter().find(|reason| reasons.contains(reason)).unwrap_or(WithheldReason::Crowd)
+}
+
+/// Whether a rule forbids the value as such, whoever sees it.
+fn by_kind(case: &Case<'_>, finding: &Finding) -> Option<WithheldReason> {
+    let policy = case.policy;
+    if let Some(value) = generic(finding) {
+        return match value.kind {
+            GenericKind::Pan if policy.card >= Action::Mask => Some(WithheldReason::Card),
+            GenericKind::MyNumber if policy.my_number >= Action::Mask => Some(WithheldReason::MyNumber),
+            GenericKind::Email | GenericKind::Pan | GenericKind::MyNumber => None,
+        };
+    }
+    let (subject, fields) = counted(finding)?;
+    if policy.canary > Action::Allow && case.canaries.contains(&subject.register) {
+        return Some(WithheldReason::Canary);
+    }
+    let has = |kind| !fields.intersection(of_kind(case.index, subject.register, kind)).is_empty();
+    if policy.secret >= Action::Mask && has(FieldKind::Secret) {
+        return Some(WithheldReason::Secret);
+    }
+    (policy.card >= Action::Mask && has(FieldKind::Pan)).then_some(WithheldReason::Card)
+}
+
+/// A register's columns of one kind.
+fn of_kind(index: &Index, register: RegisterId, kind: FieldKind) -> FieldSet {
+    let registers = index.registers();
+    let Some(register) = registers.iter().find(|known| known.id == register) else { return FieldSet::EMPTY };
+    let columns = register.fields.iter().zip(0..).filter(|(field, _)| field.kind == kind);
+    columns.map(|(_, at)| sekisho_model::FieldIndex(at)).collect()
+}
+
+fn by_number(
+    case: &Case<'_>,
+    finding: &Finding,
+    admits: &mut impl FnMut(Subject, NonZeroU32) -> bool,
+) -> Option<WithheldReason> {
+    let (subject, _) = counted(finding)?;
+    let max = case.policy.subjects_per_minute_max?;
+    (!admits(subject, max)).then_some(WithheldReason::Crowd)
+}
+
+/// The findings that belong to somebody whom the class does not serve, by index.
 ///
 /// A value that the session's own person has too is that person's, whoever else has it: families share mails. Who shares
 /// such a value in another register is the same person there, with all that this register knows: a customer who also
 /// applied for a seminar. Within one register others stay others.
-pub(super) fn forbidden<O: AsRef<[Subject]>>(
-    shows: Shows,
-    own: impl FnOnce() -> Option<O>,
+fn foreign(
+    class: RouteClass,
+    owner: impl FnOnce() -> Option<Owner>,
     findings: &[Finding],
-) -> Option<Forbidden> {
-    if shows == Shows::Anyone || !findings.iter().any(|finding| counted(finding).is_some()) {
-        return None;
-    }
-    let own = if shows == Shows::Own { own() } else { None };
-    let reason = match (shows, &own) {
-        (Shows::Nobody | Shows::Anyone, _) => WithheldReason::PublicRoute,
-        (Shows::Own, Some(_)) => WithheldReason::ForeignSubject,
-        (Shows::Own, None) => WithheldReason::NoSubject,
+) -> HashSet<(usize, WithheldReason)> {
+    let owner = if class == RouteClass::Public { None } else { owner() };
+    let reason = match (class, &owner) {
+        (RouteClass::Public | RouteClass::Observed, _) => WithheldReason::PublicRoute,
+        (RouteClass::Own, Some(owner)) if !owner.subjects.is_empty() => WithheldReason::ForeignSubject,
+        (RouteClass::Staff | RouteClass::Partner, Some(owner)) if owner.account.is_some() => return HashSet::new(),
+        _ => WithheldReason::NoSubject,
     };
-    let own = own.as_ref().map_or(&[][..], AsRef::as_ref);
+    let own = match (class, &owner) {
+        (RouteClass::Own, Some(owner)) => &*owner.subjects,
+        _ => &[],
+    };
     let is_own = |finding: &&Finding| counted(finding).is_some_and(|(subject, _)| own.contains(&subject));
     let own_places: HashSet<ByteRange> = findings.iter().filter(is_own).map(|finding| finding.span).collect();
     // The values of heads and trailers have no place of their own.
-    let is_shared = |finding: &Finding| !finding.span.is_empty() && own_places.contains(&finding.span);
-    let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
-    let shared = findings.iter().filter(|finding| is_shared(finding)).filter_map(counted);
+    let is_shared = |finding: &&Finding| !finding.span.is_empty() && own_places.contains(&finding.span);
+    let shared = findings.iter().filter(is_shared).filter_map(counted);
     let elsewhere: HashSet<Subject> =
         shared.map(|(subject, _)| subject).filter(|it| !is_register_of(own, *it)).collect();
-    for finding in findings.iter().filter(|finding| !is_own(finding) && !is_shared(finding)) {
-        if let Some((subject, found)) = counted(finding)
-            && !elsewhere.contains(&subject)
-        {
-            let known = fields.entry(subject).or_insert(FieldSet::EMPTY);
-            *known = known.union(found);
-        }
-    }
-    let exposure = |(subject, fields)| Exposure { subject, fields, reflected: FieldSet::EMPTY };
-    let exposures: Vec<Exposure> = fields.into_iter().map(exposure).collect();
-    (!exposures.is_empty()).then_some(Forbidden { exposures, reason })
+    let is_foreign = |finding: &&Finding| {
+        !is_own(finding)
+            && !is_shared(finding)
+            && counted(finding).is_some_and(|(subject, _)| !elsewhere.contains(&subject))
+    };
+    (0..findings.len()).filter(|at| is_foreign(&&findings[*at])).map(|at| (at, reason)).collect()
 }
 
 /// Whether the session's own person stands in the subject's register, as somebody.
 fn is_register_of(own: &[Subject], subject: Subject) -> bool {
     own.iter().any(|own| own.register == subject.register)
+}
+
+fn is_counted(finding: &Finding) -> bool {
+    counted(finding).is_some() || generic(finding).is_some()
 }
 
 /// A subject and the fields that leave, echoes apart.
@@ -89,75 +293,13 @@ fn counted(finding: &Finding) -> Option<(Subject, FieldSet)> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sekisho_model::{RegisterId, SubjectId};
-
-    fn subject(id: u32) -> Subject {
-        Subject { register: RegisterId(0), id: SubjectId(id) }
-    }
-
-    /// A value of `id` at a place.
-    fn finding(start: u64, id: u32, fields: u64, reflected: u64) -> Finding {
-        let found = Found::Subject { subject: subject(id), fields: FieldSet(fields), reflected: FieldSet(reflected) };
-        Finding { span: ByteRange { start, end: start + 10 }, found }
-    }
-
-    fn check(shows: Shows, own: Option<&[u32]>, findings: &[Finding], expected: Option<(&[u32], WithheldReason)>) {
-        let own = own.map(|own| own.iter().map(|id| subject(*id)).collect::<Vec<_>>());
-        let told = forbidden(shows, || own, findings);
-        let ids = |told: &Forbidden| told.exposures.iter().map(|one| one.subject.id.0).collect::<Vec<_>>();
-        let told = told.map(|told| (ids(&told), told.reason));
-        assert_eq!(told, expected.map(|(ids, reason)| (ids.to_vec(), reason)));
-    }
-
-    #[test]
-    fn a_session_sees_its_own_persons_only() {
-        let page = [finding(0, 1, 0b11, 0), finding(50, 2, 0b1, 0)];
-        check(Shows::Own, Some(&[1]), &page[..1], None);
-        check(Shows::Own, Some(&[1]), &page, Some((&[2], WithheldReason::ForeignSubject)));
-        check(Shows::Own, Some(&[1, 2]), &page, None);
-        check(Shows::Own, None, &page, Some((&[1, 2], WithheldReason::NoSubject)));
-    }
-
-    #[test]
-    fn a_value_that_a_family_shares_is_ones_own_and_the_others_name_is_not() {
-        let mail = [finding(0, 1, 0b1, 0), finding(0, 2, 0b1, 0)];
-        check(Shows::Own, Some(&[1]), &mail, None);
-        let with_name = [mail[0], mail[1], finding(50, 2, 0b10, 0)];
-        check(Shows::Own, Some(&[1]), &with_name, Some((&[2], WithheldReason::ForeignSubject)));
-        check(Shows::Own, None, &mail, Some((&[1, 2], WithheldReason::NoSubject)));
-    }
-
-    #[test]
-    fn who_shares_a_value_in_another_register_is_the_same_person_there() {
-        let applicant = |start| {
-            let subject = Subject { register: RegisterId(1), id: SubjectId(9) };
-            let found = Found::Subject { subject, fields: FieldSet(0b1), reflected: FieldSet::EMPTY };
-            Finding { found, ..finding(start, 0, 0, 0) }
-        };
-        let mail = [finding(0, 1, 0b1, 0), applicant(0), applicant(50)];
-        check(Shows::Own, Some(&[1]), &mail, None);
-        check(Shows::Own, Some(&[1]), &[mail[0], mail[2]], Some((&[9], WithheldReason::ForeignSubject)));
-    }
-
-    #[test]
-    fn values_of_a_head_share_no_place() {
-        let in_head = |id| Finding { span: ByteRange { start: 0, end: 0 }, ..finding(0, id, 0b1, 0) };
-        check(Shows::Own, Some(&[1]), &[in_head(1), in_head(2)], Some((&[2], WithheldReason::ForeignSubject)));
-    }
-
-    #[test]
-    fn a_public_route_shows_nobody_and_an_observed_one_anybody() {
-        let page = [finding(0, 1, 0b11, 0)];
-        check(Shows::Nobody, Some(&[1]), &page, Some((&[1], WithheldReason::PublicRoute)));
-        check(Shows::Anyone, None, &page, None);
-    }
-
-    #[test]
-    fn an_echo_is_never_forbidden() {
-        check(Shows::Own, None, &[finding(0, 1, 0, 0b1)], None);
-        check(Shows::Nobody, None, &[finding(0, 1, 0, 0b1)], None);
+/// An unregistered value, echoes apart.
+fn generic(finding: &Finding) -> Option<Generic> {
+    match finding.found {
+        Found::Generic(value) if !value.reflected => Some(value),
+        Found::Generic(_) | Found::Subject { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body;
 use sekisho_edm::Reflected;
 use sekisho_ledger::NotDurable;
-use sekisho_model::{Disposition, Uninspectable};
+use sekisho_model::{Disposition, Uninspectable, WithheldOutcome};
 use std::error::Error;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -142,7 +142,9 @@ impl Examiner {
         if findings.is_empty() {
             return Ok(());
         }
-        if !self.journal.permits(&findings) {
+        if let Some(forbidden) = self.journal.judge(&findings) {
+            // A value in a head has no place that could be masked.
+            self.journal.withheld(forbidden, WithheldOutcome::Ended);
             return Err(HeadError::Withheld);
         }
         let failure = match self.journal.expose(&findings) {

@@ -2,7 +2,7 @@
 
 mod bodies;
 mod durability;
-mod harness;
+pub(super) mod harness;
 mod heads;
 mod policy;
 mod real_ledger;

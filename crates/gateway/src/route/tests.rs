@@ -1,5 +1,5 @@
 use super::*;
-use crate::inspect::{OnForeign, Shows};
+use crate::inspect::Policy;
 use proptest::prelude::*;
 
 fn route(host: Option<&str>, path_prefix: &str) -> config::Route {
@@ -12,8 +12,7 @@ fn route(host: Option<&str>, path_prefix: &str) -> config::Route {
         continuity: false,
         compress: false,
         websocket: false,
-        shows: Shows::Anyone,
-        foreign: OnForeign::Record,
+        rules: Policy::default(),
     }
 }
 

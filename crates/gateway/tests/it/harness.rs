@@ -4,7 +4,7 @@
 use arc_swap::ArcSwap;
 use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig};
 use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
-use sekisho_gateway::inspect::{OnForeign, Shows};
+use sekisho_gateway::inspect::Policy;
 use sekisho_gateway::{Error, Gateway, Parts};
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::disk::Disk;
@@ -37,6 +37,7 @@ pub(crate) fn config(upstream: SocketAddr) -> Config {
         session: SessionSource::default(),
         logins: Vec::new(),
         logout_paths: Vec::new(),
+        canaries: Vec::new(),
         deadlines: Deadlines::default(),
         limits: Limits::default(),
         workers: 1,
@@ -54,8 +55,7 @@ pub(crate) fn route(path_prefix: &str) -> Route {
         continuity: false,
         compress: false,
         websocket: false,
-        shows: Shows::Anyone,
-        foreign: OnForeign::Record,
+        rules: Policy::default(),
     }
 }
 

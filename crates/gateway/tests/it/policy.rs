@@ -3,9 +3,9 @@
 use crate::admin::admin;
 use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_with};
 use sekisho_edm::Index;
-use sekisho_gateway::config::{Config, Login, Route};
-use sekisho_gateway::inspect::{OnForeign, Shows};
-use sekisho_model::{Closed, Disposition, FieldKind, Record, Withheld, WithheldReason};
+use sekisho_gateway::config::{Config, Login, Names, Route};
+use sekisho_gateway::inspect::{Action, Policy, RouteClass};
+use sekisho_model::{Closed, Disposition, FieldKind, Record, Withheld, WithheldOutcome, WithheldReason};
 use std::sync::Arc;
 
 const CUSTOMERS: &str = "id,account,mail\nHK10000001,HK10000001,taro@example.com\n\
@@ -50,21 +50,22 @@ fn redirect(wire: &mut Wire, to: &str, fields: &str) -> Then {
     Then::Keep
 }
 
-fn start(foreign: OnForeign) -> (Site, Running) {
+fn start(foreign: Action) -> (Site, Running) {
     let site = site();
     let gateway = start_with(customers(), &site, |config: &mut Config| {
         config.logins = vec![Arc::new(Login {
             host: None,
             path: "/login".to_owned(),
             field: "account".to_owned(),
-            kind: FieldKind::AccountId,
+            names: Names::Persons(FieldKind::AccountId),
             success_statuses: vec![302, 303],
             success_location: Some("/my".to_owned()),
         })];
         config.admin = Some(([127, 0, 0, 1], 0).into());
         config.logout_paths = vec!["/logout".to_owned()];
-        config.routes.push(Route { shows: Shows::Own, foreign, ..route("/my") });
-        config.routes.push(Route { shows: Shows::Nobody, foreign, ..route("/public") });
+        let rules = |class| Policy { class, foreign, ..Policy::default() };
+        config.routes.push(Route { rules: rules(RouteClass::Own), ..route("/my") });
+        config.routes.push(Route { rules: rules(RouteClass::Public), ..route("/public") });
     });
     (site, gateway)
 }
@@ -106,7 +107,7 @@ fn blocked(records: &[Record]) -> Vec<&Closed> {
 
 #[test]
 fn pol_1_a_session_sees_its_own_person_and_nobody_else() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     assert_eq!(log_in(&mut wire, "HK10000001", "right").status(), 303);
     assert_eq!(get(&mut wire, "/my/1", "of-taro").text(), "HK10000001");
@@ -123,7 +124,7 @@ fn pol_1_a_session_sees_its_own_person_and_nobody_else() {
 
 #[test]
 fn pol_1_a_session_that_belongs_to_nobody_sees_nobody() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     assert_eq!(log_in(&mut wire, "HK10000001", "wrong").header("location"), Some("/login?failed"));
     assert_eq!(get(&mut wire, "/my/1", "of-taro").status(), 403);
@@ -135,7 +136,7 @@ fn pol_1_a_session_that_belongs_to_nobody_sees_nobody() {
 
 #[test]
 fn a_session_keeps_its_person_when_renewed_and_loses_it_at_the_log_out() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     assert_eq!(get(&mut wire, "/my/renew", "of-taro").status(), 303);
@@ -146,7 +147,7 @@ fn a_session_keeps_its_person_when_renewed_and_loses_it_at_the_log_out() {
 
 #[test]
 fn another_log_in_of_the_same_session_switches_the_account() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     log_in(&mut wire, "HK10000002", "right");
@@ -156,7 +157,7 @@ fn another_log_in_of_the_same_session_switches_the_account() {
 
 #[test]
 fn a_log_in_that_issues_no_session_binds_nobody() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     // The site sends whoever is signed in to /my, and never looked at the password.
@@ -175,7 +176,7 @@ fn a_log_in_that_issues_no_session_binds_nobody() {
 
 #[test]
 fn an_answer_that_hands_out_somebody_elses_session_shows_nobody_else() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     // A cache that mixes up whole answers: the cookie of another customer's session, and that customer's page.
@@ -186,7 +187,7 @@ fn an_answer_that_hands_out_somebody_elses_session_shows_nobody_else() {
 
 #[test]
 fn what_was_sent_before_the_foreign_part_is_counted_and_the_stream_is_broken_off() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     wire.send("GET /my/long HTTP/1.1\r\nhost: a.example\r\ncookie: session=of-taro\r\n\r\n");
@@ -202,7 +203,7 @@ fn what_was_sent_before_the_foreign_part_is_counted_and_the_stream_is_broken_off
 
 #[test]
 fn pol_1_a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
-    let (_site, gateway) = start(OnForeign::Block);
+    let (_site, gateway) = start(Action::Block);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     assert_eq!(get(&mut wire, "/public/1", "of-taro").status(), 403);
@@ -210,14 +211,31 @@ fn pol_1_a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
 }
 
 #[test]
+fn mask_replaces_the_values_of_others_and_nothing_else() {
+    let (_site, gateway) = start(Action::Mask);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    let masked = get(&mut wire, "/my/2", "of-taro");
+    assert_eq!((masked.status(), masked.text()), (200, "**********".to_owned()));
+    assert_eq!(get(&mut wire, "/my/1", "of-taro").text(), "HK10000001");
+    let records = gateway.shutdown();
+    let withheld = withheld(&records);
+    assert_eq!(withheld.iter().map(|one| one.outcome).collect::<Vec<_>>(), [WithheldOutcome::Masked]);
+    let masked =
+        records.iter().filter(|record| matches!(record, Record::Closed(it) if it.disposition == Disposition::Masked));
+    assert_eq!(masked.count(), 1);
+}
+
+#[test]
 fn record_lets_pass_and_counts_what_block_would_have_ended() {
-    let (_site, gateway) = start(OnForeign::Record);
+    let (_site, gateway) = start(Action::Record);
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     assert_eq!(get(&mut wire, "/my/2", "of-taro").text(), "HK10000002");
     assert!(metrics(&gateway).contains("sekisho_responses_would_withhold_total 1\n"));
     assert!(metrics(&gateway).contains("sekisho_responses_withheld_total 0\n"));
     let records = gateway.shutdown();
-    assert!(withheld(&records).is_empty());
+    let outcomes: Vec<_> = withheld(&records).iter().map(|withheld| withheld.outcome).collect();
+    assert_eq!(outcomes, [WithheldOutcome::Passed]);
     assert!(records.iter().any(|record| matches!(record, Record::Exposed(_))));
 }

@@ -119,5 +119,6 @@ fn kind_of(record: &Record) -> &'static str {
         Record::Suspect(_) => "suspect",
         Record::Query(_) => "query",
         Record::Withheld(_) => "withheld",
+        Record::Bound(_) => "bound",
     }
 }

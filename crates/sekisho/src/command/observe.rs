@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use http::uri::{Authority, Scheme};
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
+use sekisho_gateway::inspect::Policy;
 use sekisho_gateway::inspect::{LiveEvents, live_events};
-use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -116,13 +116,13 @@ impl Arguments {
                 continuity: true,
                 compress: false,
                 websocket: true,
-                shows: Shows::Anyone,
-                foreign: OnForeign::Record,
+                rules: Policy::default(),
             }],
             trusted_peers: Vec::new(),
             session: gateway::SessionSource::default(),
             logins: Vec::new(),
             logout_paths: Vec::new(),
+            canaries: Vec::new(),
             deadlines: gateway::Deadlines::default(),
             limits: gateway::Limits::default(),
             workers: default_workers(),

@@ -3,10 +3,9 @@
 
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
-use super::{Config, Register};
+use super::{Config, Register, rules};
 use crate::keys;
-use sekisho_gateway::config::{Route, Tls};
-use sekisho_gateway::inspect::{OnForeign, Shows};
+use sekisho_gateway::config::{Names, Route, Tls};
 use sekisho_model::{Diagnostic, FieldKind};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -103,10 +102,12 @@ fn logins(source: &Source<'_>, config: &Config, places: &Places) {
     let kinds: Vec<FieldKind> =
         config.registers.iter().flat_map(|register| &register.config.columns).map(|column| column.kind).collect();
     for (login, place) in config.gateway.logins.iter().zip(&places.logins) {
-        let names_persons = [FieldKind::Email, FieldKind::AccountId, FieldKind::Phone].contains(&login.kind);
-        if !names_persons || !kinds.contains(&login.kind) {
-            let title = format!("nobody can be found by a log-in of kind `{}`", login.kind.name());
-            let help = "use `email`, `account_id` or `phone`, and a register that has a column of that kind";
+        if let Names::Persons(kind) = login.names
+            && !([FieldKind::Email, FieldKind::AccountId, FieldKind::Phone].contains(&kind) && kinds.contains(&kind))
+        {
+            let title = format!("nobody can be found by a log-in of kind `{}`", kind.name());
+            let help = "use `email`, `account_id` or `phone`, and a register that has a column of that kind; or `account` for \
+                        staff";
             source.tell(Diagnostic::error("SK043", title).help(help), &place.kind);
         }
         if login.success_statuses.is_empty() {
@@ -120,19 +121,7 @@ fn logins(source: &Source<'_>, config: &Config, places: &Places) {
         }
     }
     for (route, place) in config.gateway.routes.iter().zip(&places.routes) {
-        if route.shows == Shows::Own && config.gateway.logins.is_empty() && !source.has_errors() {
-            let title = format!("no session can ever be bound to a person on the route `{}`", route.path_prefix);
-            let help = "declare where customers log in with [[login]]";
-            source.tell(Diagnostic::error("SK045", title).help(help), place);
-        }
-        if route.shows != Shows::Anyone && !route.inspect {
-            let title = format!("`shows` has no effect on the route `{}`: it is not inspected", route.path_prefix);
-            source.tell(Diagnostic::error("SK046", title).help("remove `inspect = false`"), place);
-        }
-        if route.shows == Shows::Anyone && route.foreign != OnForeign::Record {
-            let title = format!("`foreign` has no effect on the route `{}`: it shows anyone", route.path_prefix);
-            source.tell(Diagnostic::error("SK046", title).help("add `shows = \"own\"` or `shows = \"nobody\"`"), place);
-        }
+        rules::check(source, route, &config.gateway.logins, place);
     }
 }
 

@@ -6,6 +6,7 @@
 mod checks;
 mod ledger;
 mod resolve;
+mod rules;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,8 @@ pub(crate) struct Register {
     pub(crate) config: RegisterConfig,
     /// The firm's file.
     pub(crate) file: PathBuf,
+    /// Whether its persons are planted ones, whom no legitimate response holds.
+    pub(crate) is_canary: bool,
 }
 
 /// A file that was read: the configuration when it can be used, and everything there is to tell.

@@ -1,11 +1,10 @@
 //! Field by field from the operator's file to [`Config`]. What depends on more than one field is in `checks`.
 
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, ledger, units};
+use super::{Config, Register, checks, ledger, rules, units};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
-use sekisho_gateway::inspect::{OnForeign, Shows};
 use sekisho_model::{Diagnostic, FieldKind};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -40,25 +39,6 @@ pub(super) struct RegisterPlaces {
 pub(super) struct LoginPlaces {
     pub(super) whole: Range<usize>,
     pub(super) kind: Range<usize>,
-}
-
-const SHOWS: &str = "\"anyone\", \"own\" or \"nobody\"";
-
-fn shows(text: &str) -> Option<Shows> {
-    match text {
-        "anyone" => Some(Shows::Anyone),
-        "own" => Some(Shows::Own),
-        "nobody" => Some(Shows::Nobody),
-        _ => None,
-    }
-}
-
-fn foreign(text: &str) -> Option<OnForeign> {
-    match text {
-        "record" => Some(OnForeign::Record),
-        "block" => Some(OnForeign::Block),
-        _ => None,
-    }
 }
 
 /// The configuration, and everything that is wrong with it or strange.
@@ -106,6 +86,7 @@ impl<'a> Reading<'a> {
                 session,
                 logins,
                 logout_paths,
+                canaries: registers.iter().filter(|it| it.is_canary).map(|it| it.config.name.clone()).collect(),
                 deadlines: self.deadlines(root),
                 limits: self.limits(root),
                 workers: root.number("workers").map_or_else(default_workers, |workers| to_usize(workers.value)),
@@ -201,10 +182,7 @@ impl<'a> Reading<'a> {
                 continuity: section.boolean("continuity").unwrap_or(false),
                 compress: section.boolean("compress").unwrap_or(false),
                 websocket: section.boolean("websocket").unwrap_or(false),
-                shows: section.parsed("shows", "SK041", SHOWS, shows).map_or(Shows::Anyone, |shows| shows.value),
-                foreign: section
-                    .parsed("foreign", "SK042", "\"record\" or \"block\"", foreign)
-                    .map_or(OnForeign::Record, |foreign| foreign.value),
+                rules: rules::read(&section),
             };
             section.refuse_unknown();
             places.routes.push(section.span.clone());
@@ -237,6 +215,7 @@ impl<'a> Reading<'a> {
             let row_key = section.required("row_key", "\"id\"");
             let wants = "\"auto\", \"utf-8\" or \"shift_jis\"";
             let encoding = section.parsed("encoding", "SK018", wants, encoding);
+            let is_canary = section.boolean("canary").unwrap_or(false);
             let mut spans = Vec::new();
             let columns = section.tables("column", "[[register.column]]");
             let columns = columns.iter().filter_map(|column| self.column(column, &mut spans)).collect();
@@ -250,7 +229,7 @@ impl<'a> Reading<'a> {
             });
             let encoding = encoding.map_or(Encoding::Auto, |encoding| encoding.value);
             let config = RegisterConfig { name: name.value, row_key: row_key.value, columns, encoding };
-            registers.push(Register { config, file: self.directory.join(file.value) });
+            registers.push(Register { config, file: self.directory.join(file.value), is_canary });
         }
         registers
     }
@@ -292,6 +271,14 @@ impl<'a> Reading<'a> {
         kind
     }
 
+    /// Whom a value names: persons by a kind of column, or an account.
+    fn names(&self, text: &At<String>) -> Option<gateway::Names> {
+        match text.value.as_str() {
+            "account" => Some(gateway::Names::Account),
+            _ => self.kind(text).map(gateway::Names::Persons),
+        }
+    }
+
     fn trusted_peers(&self, root: &Section<'a>) -> Vec<ipnet::IpNet> {
         let network =
             |text: &str| text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
@@ -315,14 +302,14 @@ impl<'a> Reading<'a> {
             let location = section.parsed("success_location", "SK013", "a path that begins with `/`", path_prefix);
             let status = section.number("success_status");
             section.refuse_unknown();
-            let kind = kind.and_then(|kind| Some((self.kind(&kind)?, kind.span)));
-            let (Some(path), Some(field), Some((kind, span))) = (path, field, kind) else { continue };
+            let names = kind.and_then(|kind| Some((self.names(&kind)?, kind.span)));
+            let (Some(path), Some(field), Some((names, span))) = (path, field, names) else { continue };
             places.logins.push(LoginPlaces { whole: section.span.clone(), kind: span });
             logins.push(Arc::new(gateway::Login {
                 host: host.map(|host| host.value),
                 path: path.value,
                 field: field.value,
-                kind,
+                names,
                 success_statuses: match &status {
                     Some(status) => u16::try_from(status.value).into_iter().collect(),
                     // Those that browsers follow after a form.

@@ -117,13 +117,13 @@ golden! {
     emergency_is_the_ledger: told("\n[ledger]\ndirectory = \"l\"\nemergency_directory = \"l\"\n");
     keys_inside_the_ledger: told("\n[ledger]\ndirectory = \".\"\n");
     keys_missing: told("\n[keys]\ndirectory = \"nowhere\"\n");
-    route_own_without_login: told("shows = \"own\"\n");
-    route_shows_something_else: told("shows = \"his\"\nforeign = \"drop\"\n");
+    route_own_without_login: told("class = \"own\"\n");
+    route_of_another_class: told("class = \"his\"\nforeign = \"drop\"\n");
     foreign_without_effect: told("foreign = \"block\"\n");
     login_of_nobody: told(&format!("{LOGIN}kind = \"name\"\nsuccess_location = \"/my\"\n"));
     login_success_unknown: told(&format!("{LOGIN}kind = \"email\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     login_failure_redirects_too: told(&format!("{LOGIN}kind = \"email\"\nsuccess_status = 303\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
-    login_good: told(&format!("shows = \"own\"\nforeign = \"block\"\n{LOGIN}kind = \"email\"\nsuccess_location = \"/my\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
+    login_good: told(&format!("class = \"own\"\nforeign = \"block\"\n{LOGIN}kind = \"email\"\nsuccess_location = \"/my\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     many_errors_at_once: told_in(directory().path(), "worker = 2\n[[listener]]\nadress = \"x\"\n[[upstream]]\nname = 3\n[[route]]\nupstream = \"a\"\npath = \"b\"\n");
 }
 

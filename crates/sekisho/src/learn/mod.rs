@@ -153,7 +153,7 @@ impl Learnt {
             columns: columns.collect(),
             encoding: self.encoding,
         };
-        Register { config, file: self.file.clone() }
+        Register { config, file: self.file.clone(), is_canary: false }
     }
 
     /// As TOML, to stand in a configuration.

@@ -2,7 +2,9 @@
 
 use crate::config::{Deadlines, Limits};
 use crate::inspect::recorder::{Recorder, Wait};
-use crate::inspect::{BodyError, Exchange, InspectedBody, Inspection, Inspector, OnForeign, RoutePolicy, Shows};
+use crate::inspect::{
+    BodyError, Bounds, Exchange, HeldBytes, InspectedBody, Inspection, Inspector, Policy, RoutePolicy,
+};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -172,7 +174,7 @@ pub(super) struct Site {
     pub(super) session: Option<SessionKey>,
 }
 
-pub(super) fn index() -> (Arc<HashKey>, Index) {
+pub(in crate::inspect) fn index() -> (Arc<HashKey>, Index) {
     let key = Arc::new(HashKey::new([7; 16]));
     let column = |name: &str, kind, pattern: Option<&str>| ColumnConfig {
         name: name.to_owned(),
@@ -210,14 +212,10 @@ impl Site {
         let clock = Arc::new(SimClock::at(Timestamp(1)));
         let index = Arc::new(ArcSwap::from_pointee(index));
         let recorder = Box::new(Arc::clone(&ledger));
-        let inspector = Inspector::with_recorder(recorder, index, clock, key, limits, &Deadlines::default(), None);
-        let policy = RoutePolicy {
-            inspect: true,
-            continuity: false,
-            compress: false,
-            shows: Shows::Anyone,
-            foreign: OnForeign::Record,
-        };
+        let bounds = Bounds::of(limits, &Deadlines::default(), Vec::new());
+        let held = HeldBytes::new(limits.held_bytes_max);
+        let inspector = Inspector::with_recorder(recorder, index, clock, key, bounds, held, None);
+        let policy = RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() };
         Site { inspector, ledger, policy, session: None }
     }
 

@@ -1,6 +1,6 @@
 use super::harness::{HANAKO, Script, index, page};
 use crate::config::{Deadlines, Limits};
-use crate::inspect::{Exchange, Inspector, InspectorParts, OnForeign, RoutePolicy, Shows};
+use crate::inspect::{Exchange, Inspector, InspectorParts, Policy, RoutePolicy};
 use arc_swap::ArcSwap;
 use http::Request;
 use http_body_util::BodyExt;
@@ -41,17 +41,12 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         limits: Limits::default(),
         deadlines: Deadlines::default(),
         events: None,
+        canaries: Vec::new(),
     });
     let exchange = Exchange {
         client: "192.0.2.1".parse().expect("an address"),
         route: "site".to_owned(),
-        policy: RoutePolicy {
-            inspect: true,
-            continuity: false,
-            compress: false,
-            shows: Shows::Anyone,
-            foreign: OnForeign::Record,
-        },
+        policy: RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() },
         session: None,
         login: None,
         is_logout: false,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use sekisho_demo::site::{Site, SiteOptions};
 use sekisho_edm::{ColumnConfig, Encoding, Index, RegisterConfig};
 use sekisho_gateway::config as gateway;
-use sekisho_gateway::inspect::{LiveEvents, OnForeign, Shows, live_events};
+use sekisho_gateway::inspect::{LiveEvents, Policy, live_events};
 use sekisho_ledger::{Filter, Reader, RealDisk, ResponseRow, Told};
 use sekisho_model::{Clock, FieldKind, SystemClock};
 use sekisho_testkit::people::{ACCOUNT_HOLDERS, Column, FileEncoding, Person, SEMINAR_APPLICANTS, people, write_csv};
@@ -173,7 +173,7 @@ fn write_register(
         columns: columns.iter().map(column).collect(),
         encoding: Encoding::Auto,
     };
-    Ok(Register { config, file })
+    Ok(Register { config, file, is_canary: false })
 }
 
 fn kind(column: Column) -> FieldKind {
@@ -208,8 +208,7 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         continuity: true,
         compress: false,
         websocket: false,
-        shows: Shows::Anyone,
-        foreign: OnForeign::Record,
+        rules: Policy::default(),
     };
     Ok(gateway::Config {
         listeners: vec![gateway::Listener { address: listen, tls: None, proxy_protocol: false }],
@@ -220,6 +219,7 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         session: gateway::SessionSource::default(),
         logins: Vec::new(),
         logout_paths: Vec::new(),
+        canaries: Vec::new(),
         deadlines: gateway::Deadlines::default(),
         limits: gateway::Limits::default(),
         workers: 1,

@@ -216,7 +216,7 @@ fn mask_replaces_the_values_of_others_and_nothing_else() {
     let mut wire = connect(&gateway);
     log_in(&mut wire, "HK10000001", "right");
     let masked = get(&mut wire, "/my/2", "of-taro");
-    assert_eq!((masked.status(), masked.text()), (200, "**********".to_owned()));
+    assert_eq!((masked.status(), masked.text()), (200, "**********"));
     assert_eq!(get(&mut wire, "/my/1", "of-taro").text(), "HK10000001");
     let records = gateway.shutdown();
     let withheld = withheld(&records);

@@ -32,6 +32,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+pub use binding::REMEMBERED;
 pub use body::InspectedBody;
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
@@ -214,6 +215,15 @@ impl Inspector {
         Inspector { shared: Arc::new(shared) }
     }
 
+    /// Whose sessions were before a restart, as the ledger tells it, oldest first. What is older than sessions are kept
+    /// needs not be told.
+    pub fn restore(&self, bound: &[Bound]) {
+        let index = self.shared.index.load();
+        for bound in bound {
+            self.shared.bindings.bind(bound.session, Owner::recorded(&index, bound), bound.at);
+        }
+    }
+
     /// Puts other limits, deadlines and registers of planted customers in force for the requests that follow; `held_bytes_max` stays.
     pub fn reload(&self, limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>) {
         self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines, canaries)));
@@ -307,7 +317,7 @@ impl Inspection {
     fn named(&self) -> Option<Owner> {
         let (names, value) = self.attempt.as_ref()?.person(self.values.whole_body()?)?;
         let owner = match names {
-            Names::Persons(kind) => Owner::persons(self.index.subjects_with(kind, &value)),
+            Names::Persons(kind) => Owner::of_value(&self.index, self.index.value_hash(kind, &value)?),
             Names::Account => Owner::account(self.journal.shared.key.account(&value)),
         };
         (!owner.is_nobody()).then_some(owner)
@@ -363,7 +373,7 @@ impl Shared {
     /// So that a restart forgets nobody, and a report knows whose a session was. Counted when it is lost: the session
     /// is then nobody's after a restart.
     fn record_bound(&self, session: SessionKey, owner: &Owner, now: Timestamp) {
-        let bound = Bound { at: now, session, subjects: owner.subjects.to_vec(), account: owner.account };
+        let bound = Bound { at: now, session, subjects: owner.subjects.to_vec(), by: owner.by, account: owner.account };
         if self.recorder.append(Record::Bound(bound)).is_err() {
             self.counters.records_lost.add(1);
         }

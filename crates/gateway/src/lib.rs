@@ -47,7 +47,7 @@ use crate::serving::Serving;
 use arc_swap::ArcSwap;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::Ledger;
-use sekisho_model::Clock;
+use sekisho_model::{Bound, Clock};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub struct Parts {
     pub key: Arc<HashKey>,
     /// Where a terminal listens; see [`inspect::live_events`]. Events that do not fit are dropped and counted.
     pub events: Option<LiveEventSender>,
+    /// Whose sessions were before a restart, oldest first, over [`inspect::REMEMBERED`].
+    pub bound: Vec<Bound>,
 }
 
 /// Why the gateway could not start or reload.
@@ -153,6 +155,7 @@ impl Gateway {
             events: parts.events.clone(),
             canaries: config.canaries.clone(),
         });
+        inspector.restore(&parts.bound);
         let shared = Arc::new(Shared {
             serving: ArcSwap::new(Arc::clone(&serving)),
             parts,

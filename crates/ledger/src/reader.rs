@@ -9,8 +9,8 @@ use crate::wal::{WalFile, chain, list_files};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::{
-    Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId, Subject, Timestamp,
-    Transaction,
+    Bound, Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId, Subject,
+    Timestamp, Transaction,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -230,6 +230,20 @@ impl Reader {
             Record::Opened(_) | Record::Exposed(_) | Record::Closed(_) | Record::Heartbeat(_) => {}
             other => each(source, other),
         })
+    }
+
+    /// Whose sessions were from when, in the filter's period, in the order of each source.
+    pub fn bindings(&self, filter: &Filter, mut each: impl FnMut(Bound)) -> Result<(), Error> {
+        let snapshot = self.snapshot()?;
+        let mut give = |record| match record {
+            Record::Bound(bound) if filter.covers(bound.at) => each(bound),
+            _ => {}
+        };
+        for segment in snapshot.segments(filter) {
+            let path = part_path(&self.dir, segment, Part::Events);
+            segment::events(&*self.disk, &path, &|kind| kind == "bound", &mut |_, _, record| give(record))?;
+        }
+        snapshot.log_records(&mut |_, record| give(record))
     }
 
     /// Records that could not be written in the filter's period, as heartbeats count them.

@@ -15,5 +15,7 @@ pub use record::{
     Opened, Query, Record, Registers, ResponseId, SessionKey, SourceId, Started, Suspect, SuspectReason, Transaction,
     Uninspectable, Withheld, WithheldOutcome, WithheldReason,
 };
-pub use subject::{Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
+pub use subject::{
+    Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId, ValueHash,
+};
 pub use time::{Clock, SystemClock, Timestamp};

@@ -5,7 +5,7 @@
 //! So every sequence number that was given out has a `Closed`, and a missing one is a visible gap (LED-4).
 //! No record holds a value in clear (PRV-1), save the client's address, which has its own retention.
 
-use crate::{FieldSet, RegisterDescription, Subject, Timestamp};
+use crate::{FieldSet, RegisterDescription, Subject, Timestamp, ValueHash};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -340,6 +340,8 @@ pub struct Bound {
     pub session: SessionKey,
     /// The persons whom it belongs to.
     pub subjects: Vec<Subject>,
+    /// The value that named them, where that is how they were named.
+    pub by: Option<ValueHash>,
     /// The account of staff or a partner that it belongs to.
     pub account: Option<AccountKey>,
 }

@@ -90,6 +90,15 @@ impl FromIterator<FieldIndex> for FieldSet {
     }
 }
 
+/// A value of a column, as its keyed hash: names the same persons after registers were built anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ValueHash {
+    /// What the column holds.
+    pub kind: FieldKind,
+    /// The keyed hash of the value's normal form.
+    pub hash: u64,
+}
+
 /// What a column holds; decides how its values are normalised and detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

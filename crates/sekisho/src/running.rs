@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
-use sekisho_gateway::inspect::LiveEventSender;
+use sekisho_gateway::inspect::{LiveEventSender, REMEMBERED};
 use sekisho_gateway::{Gateway, Parts};
-use sekisho_ledger::{Ledger, Options};
-use sekisho_model::{Clock, Record, Registers, SystemClock};
+use sekisho_ledger::{Filter, Ledger, Options, Reader};
+use sekisho_model::{Bound, Clock, Record, Registers, SystemClock, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,8 +44,9 @@ impl Running {
     ) -> Result<Running> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let options = ledger.options(keys.signing.clone());
-        let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options });
+        let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options.clone() });
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
+        let bound = bound_before(&options, &*clock)?;
         record_registers(&ledger, &*clock, &index)?;
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
@@ -54,6 +55,7 @@ impl Running {
             clock: Arc::clone(&clock),
             key: Arc::clone(&keys.hash),
             events,
+            bound,
         };
         match Gateway::start(config, parts) {
             Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),
@@ -95,6 +97,19 @@ impl Running {
         self.gateway.shutdown();
         self.ledger.close().context("cannot close the ledger")
     }
+}
+
+/// Whose sessions were, as the ledger tells it.
+fn bound_before(options: &Options, clock: &dyn Clock) -> Result<Vec<Bound>> {
+    let now = clock.now();
+    let from = Timestamp(now.0 - i64::try_from(REMEMBERED.as_micros()).unwrap_or(i64::MAX));
+    let filter = Filter { from: Some(from), ..Filter::default() };
+    let mut bound = Vec::new();
+    let reader = Reader::open(&options.dir, Arc::clone(&options.disk));
+    let read = reader.and_then(|reader| reader.bindings(&filter, |told| bound.push(told)));
+    read.context("cannot read from the ledger whose the sessions are")?;
+    bound.sort_by_key(|bound| bound.at);
+    Ok(bound)
 }
 
 fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index) -> Result<()> {

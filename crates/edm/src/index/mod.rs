@@ -16,7 +16,7 @@ pub(crate) use file::fuzz_index;
 use crate::key::{HashKey, ValueKind};
 use crate::names::Fingerprint;
 use crate::value::{account, secret};
-use sekisho_model::{FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId};
+use sekisho_model::{FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, Subject, SubjectId, ValueHash};
 use std::sync::Arc;
 use table::HashTable;
 
@@ -119,14 +119,26 @@ impl Index {
     /// None where the kind identifies nobody by itself, as names do.
     #[must_use]
     pub fn subjects_with(&self, kind: FieldKind, value: &str) -> Vec<Subject> {
+        self.value_hash(kind, value).map_or_else(Vec::new, |hash| self.subjects_of(hash))
+    }
+
+    /// The keyed hash of a value; `None` where the kind identifies nobody by itself, or the value is none of it.
+    #[must_use]
+    pub fn value_hash(&self, kind: FieldKind, value: &str) -> Option<ValueHash> {
+        let of = ValueKind::of(kind)?;
+        let normalised = build::normalised_bytes(of, value)?;
+        Some(ValueHash { kind, hash: self.key.value(of, &normalised) })
+    }
+
+    /// All subjects that have a value of this hash, sorted.
+    #[must_use]
+    pub fn subjects_of(&self, value: ValueHash) -> Vec<Subject> {
         let mut subjects = Vec::new();
-        if let Some(kind) = ValueKind::of(kind)
-            && let Some(normalised) = build::normalised_bytes(kind, value)
-        {
-            self.owners(kind, self.key.value(kind, &normalised), |subject, _| subjects.push(subject));
-            subjects.sort_unstable();
-            subjects.dedup();
+        if let Some(kind) = ValueKind::of(value.kind) {
+            self.owners(kind, value.hash, |subject, _| subjects.push(subject));
         }
+        subjects.sort_unstable();
+        subjects.dedup();
         subjects
     }
 

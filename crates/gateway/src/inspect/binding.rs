@@ -11,9 +11,11 @@
 //! person's data to one session. So does a site that issues a new session name with every answer (a rolling cookie) and
 //! redirects a visitor who is signed in already to where a successful log-in leads.
 
-use sekisho_model::{AccountKey, SessionKey, Subject, Timestamp};
+use sekisho_edm::Index;
+use sekisho_model::{AccountKey, Bound, SessionKey, Subject, Timestamp, ValueHash};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Sessions of one generation; there are two. Beyond, those longest unused are forgotten: they are bound to nobody.
 const SESSIONS_MAX: usize = 500_000;
@@ -21,11 +23,16 @@ const SESSIONS_MAX: usize = 500_000;
 /// A session that was not asked about for this long may be forgotten; after twice as long it is.
 const IDLE_US: i64 = 12 * 3600 * 1_000_000;
 
+/// How long before a restart a session may have been bound to be known after it.
+pub const REMEMBERED: Duration = Duration::from_hours(24);
+
 /// Whose a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     /// Persons in the registers.
     pub(super) subjects: Arc<[Subject]>,
+    /// The value that named them, where that is how they were named: it names them after a restart too.
+    pub(super) by: Option<ValueHash>,
     /// An account of staff or a partner.
     pub(super) account: Option<AccountKey>,
 }
@@ -33,12 +40,24 @@ pub(super) struct Owner {
 impl Owner {
     /// These persons'; no account's.
     pub(super) fn persons(subjects: Vec<Subject>) -> Owner {
-        Owner { subjects: subjects.into(), account: None }
+        Owner { subjects: subjects.into(), by: None, account: None }
+    }
+
+    /// Everybody's who has this value in a register.
+    pub(super) fn of_value(index: &Index, value: ValueHash) -> Owner {
+        Owner { by: Some(value), ..Owner::persons(index.subjects_of(value)) }
+    }
+
+    /// Whose a session was when it was recorded. Persons are looked up anew, for registers may have other numbers now;
+    /// those who were not named by a value are nobody.
+    pub(super) fn recorded(index: &Index, bound: &Bound) -> Owner {
+        let persons = bound.by.map(|value| Owner::of_value(index, value));
+        Owner { account: bound.account, ..persons.unwrap_or_else(|| Owner::persons(Vec::new())) }
     }
 
     /// An account's; no person's.
     pub(super) fn account(account: AccountKey) -> Owner {
-        Owner { subjects: Arc::default(), account: Some(account) }
+        Owner { subjects: Arc::default(), by: None, account: Some(account) }
     }
 
     /// Whether it is nobody.

@@ -131,7 +131,7 @@ fn ledger() -> (Ledger, Arc<SimDisk>) {
 
 fn parts(index: Index, ledger: Ledger) -> Parts {
     let index = Arc::new(ArcSwap::from_pointee(index));
-    Parts { index, ledger, clock: Arc::new(SystemClock::new()), key: key(), events: None }
+    Parts { index, ledger, clock: Arc::new(SystemClock::new()), key: key(), events: None, bound: Vec::new() }
 }
 
 /// A gateway before `upstream`, changed as the test wants it; no registers.
@@ -141,10 +141,25 @@ pub(crate) fn start(upstream: &Site, change: impl FnOnce(&mut Config)) -> Runnin
 
 /// The same with registers.
 pub(crate) fn start_with(index: Index, upstream: &Site, change: impl FnOnce(&mut Config)) -> Running {
+    start_after(&[], index, upstream, change)
+}
+
+/// The same after a restart; `records` are those of the ledger before.
+pub(crate) fn start_after(
+    records: &[Record],
+    index: Index,
+    upstream: &Site,
+    change: impl FnOnce(&mut Config),
+) -> Running {
     let mut config = config(upstream.address);
     change(&mut config);
     let (ledger, disk) = ledger();
-    let gateway = Gateway::start(config, parts(index, ledger.clone())).expect("the gateway starts");
+    let bound = records.iter().filter_map(|record| match record {
+        Record::Bound(bound) => Some(bound.clone()),
+        _ => None,
+    });
+    let parts = Parts { bound: bound.collect(), ..parts(index, ledger.clone()) };
+    let gateway = Gateway::start(config, parts).expect("the gateway starts");
     Running { gateway, ledger, disk }
 }
 

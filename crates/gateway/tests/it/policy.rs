@@ -1,7 +1,7 @@
 //! Whose data a session may see: log-ins through the whole gateway, over real sockets, against a site with a hole.
 
 use crate::admin::admin;
-use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_with};
+use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_after, start_with};
 use sekisho_edm::Index;
 use sekisho_gateway::config::{Config, Login, Names, Route};
 use sekisho_gateway::inspect::{Action, Policy, RouteClass};
@@ -52,22 +52,24 @@ fn redirect(wire: &mut Wire, to: &str, fields: &str) -> Then {
 
 fn start(foreign: Action) -> (Site, Running) {
     let site = site();
-    let gateway = start_with(customers(), &site, |config: &mut Config| {
-        config.logins = vec![Arc::new(Login {
-            host: None,
-            path: "/login".to_owned(),
-            field: "account".to_owned(),
-            names: Names::Persons(FieldKind::AccountId),
-            success_statuses: vec![302, 303],
-            success_location: Some("/my".to_owned()),
-        })];
-        config.admin = Some(([127, 0, 0, 1], 0).into());
-        config.logout_paths = vec!["/logout".to_owned()];
-        let rules = |class| Policy { class, foreign, ..Policy::default() };
-        config.routes.push(Route { rules: rules(RouteClass::Own), ..route("/my") });
-        config.routes.push(Route { rules: rules(RouteClass::Public), ..route("/public") });
-    });
+    let gateway = start_with(customers(), &site, |config| configure(config, foreign));
     (site, gateway)
+}
+
+fn configure(config: &mut Config, foreign: Action) {
+    config.logins = vec![Arc::new(Login {
+        host: None,
+        path: "/login".to_owned(),
+        field: "account".to_owned(),
+        names: Names::Persons(FieldKind::AccountId),
+        success_statuses: vec![302, 303],
+        success_location: Some("/my".to_owned()),
+    })];
+    config.admin = Some(([127, 0, 0, 1], 0).into());
+    config.logout_paths = vec!["/logout".to_owned()];
+    let rules = |class| Policy { class, foreign, ..Policy::default() };
+    config.routes.push(Route { rules: rules(RouteClass::Own), ..route("/my") });
+    config.routes.push(Route { rules: rules(RouteClass::Public), ..route("/public") });
 }
 
 fn log_in(wire: &mut Wire, account: &str, password: &str) -> Message {
@@ -208,6 +210,29 @@ fn pol_1_a_public_route_shows_nobody_and_an_echo_is_not_withheld() {
     log_in(&mut wire, "HK10000001", "right");
     assert_eq!(get(&mut wire, "/public/1", "of-taro").status(), 403);
     assert_eq!(get(&mut wire, "/public/mail?q=taro@example.com", "of-taro").status(), 200);
+}
+
+#[test]
+fn after_a_restart_a_session_is_still_its_persons_whatever_numbers_they_have_then() {
+    let (_site, gateway) = start(Action::Block);
+    let mut wire = connect(&gateway);
+    log_in(&mut wire, "HK10000001", "right");
+    assert_eq!(get(&mut wire, "/my/renew", "of-taro").status(), 303);
+    let records = gateway.shutdown();
+    let other_order = "id,account,mail\nHK10000002,HK10000002,hanako@example.com\n\
+                       HK10000001,HK10000001,taro@example.com\n";
+    let index = register(&[("account", FieldKind::AccountId), ("mail", FieldKind::Email)], other_order);
+    let site = site();
+    let gateway = start_after(&records, index, &site, |config| configure(config, Action::Block));
+    let mut wire = connect(&gateway);
+    for session in ["of-taro", "renewed"] {
+        assert_eq!(get(&mut wire, "/my/1", session).text(), "HK10000001");
+        assert_eq!(get(&mut wire, "/my/2", session).status(), 403);
+    }
+    assert_eq!(get(&mut wire, "/logout", "of-taro").status(), 303);
+    let records = [records, gateway.shutdown()].concat();
+    let gateway = start_after(&records, customers(), &site, |config| configure(config, Action::Block));
+    assert_eq!(get(&mut connect(&gateway), "/my/1", "of-taro").status(), 403, "logged out before the restart");
 }
 
 #[test]

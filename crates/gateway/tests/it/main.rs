@@ -9,5 +9,6 @@ mod lifecycle;
 mod limits;
 mod policy;
 mod proxying;
+mod sharing;
 mod tls;
 mod upgrade;

@@ -11,15 +11,16 @@ use std::sync::Arc;
 const CUSTOMERS: &str = "id,account,mail\nHK10000001,HK10000001,taro@example.com\n\
                          HK10000002,HK10000002,hanako@example.com\n";
 
-fn customers() -> Index {
+pub(crate) fn customers() -> Index {
     register(&[("account", FieldKind::AccountId), ("mail", FieldKind::Email)], CUSTOMERS)
 }
 
 /// A site whose pages show whatever account the path asks for: broken object-level authorisation.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     Site::new(|request, wire| match request.target() {
         "/login" if request.text().contains("password=right") => {
-            redirect(wire, "/my", "set-cookie: session=of-taro; Path=/; HttpOnly\r\n")
+            let name = if request.text().contains("as=of-hanako") { "of-hanako" } else { "of-taro" };
+            redirect(wire, "/my", &format!("set-cookie: session={name}; Path=/; HttpOnly\r\n"))
         }
         "/login" if request.text().contains("password=signed-in") => redirect(wire, "/my", ""),
         "/login" => redirect(wire, "/login?failed", ""),
@@ -29,6 +30,20 @@ fn site() -> Site {
         }
         "/my/renew" => redirect(wire, "/my", "set-cookie: session=renewed; Path=/\r\n"),
         "/logout" => redirect(wire, "/", "set-cookie: session=; Max-Age=0\r\n"),
+        "/my/moved" => redirect(wire, "/my/account/HK10000002", ""),
+        "/my/unchanged" => {
+            wire.send("HTTP/1.1 304 Not Modified\r\nx-account: HK10000002\r\n\r\n");
+            Then::Keep
+        }
+        "/my/head" => {
+            wire.send("HTTP/1.1 200 OK\r\nx-account: HK10000002\r\ncontent-length: 10\r\n\r\n");
+            Then::Keep
+        }
+        "/my/live" => {
+            wire.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+            wire.send("HK10000002");
+            Then::Close
+        }
         "/my/long" => ok(wire, &format!("HK10000001{}HK10000002", " ".repeat(100_000))),
         target => {
             let path = target.split('?').next().unwrap_or_default();
@@ -50,13 +65,13 @@ fn redirect(wire: &mut Wire, to: &str, fields: &str) -> Then {
     Then::Keep
 }
 
-fn start(foreign: Action) -> (Site, Running) {
+pub(crate) fn start(foreign: Action) -> (Site, Running) {
     let site = site();
     let gateway = start_with(customers(), &site, |config| configure(config, foreign));
     (site, gateway)
 }
 
-fn configure(config: &mut Config, foreign: Action) {
+pub(crate) fn configure(config: &mut Config, foreign: Action) {
     config.logins = vec![Arc::new(Login {
         host: None,
         path: "/login".to_owned(),
@@ -72,7 +87,7 @@ fn configure(config: &mut Config, foreign: Action) {
     config.routes.push(Route { rules: rules(RouteClass::Public), ..route("/public") });
 }
 
-fn log_in(wire: &mut Wire, account: &str, password: &str) -> Message {
+pub(crate) fn log_in(wire: &mut Wire, account: &str, password: &str) -> Message {
     let form = format!("account={account}&password={password}");
     wire.send(&format!(
         "POST /login HTTP/1.1\r\nhost: a.example\r\ncontent-type: application/x-www-form-urlencoded\r\n\
@@ -82,7 +97,7 @@ fn log_in(wire: &mut Wire, account: &str, password: &str) -> Message {
     wire.response()
 }
 
-fn get(wire: &mut Wire, target: &str, session: &str) -> Message {
+pub(crate) fn get(wire: &mut Wire, target: &str, session: &str) -> Message {
     wire.send(&format!("GET {target} HTTP/1.1\r\nhost: a.example\r\ncookie: session={session}\r\n\r\n"));
     wire.response()
 }
@@ -91,7 +106,7 @@ fn metrics(gateway: &Running) -> String {
     admin(gateway, "/metrics").text().to_owned()
 }
 
-fn withheld(records: &[Record]) -> Vec<&Withheld> {
+pub(crate) fn withheld(records: &[Record]) -> Vec<&Withheld> {
     let withheld = records.iter().filter_map(|record| match record {
         Record::Withheld(withheld) => Some(withheld),
         _ => None,

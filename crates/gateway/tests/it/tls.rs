@@ -18,13 +18,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate for `localhost` in a directory of its own.
-struct Certificate {
+pub(crate) struct Certificate {
     dir: tempfile::TempDir,
     der: CertificateDer<'static>,
 }
 
 impl Certificate {
-    fn new() -> Certificate {
+    pub(crate) fn new() -> Certificate {
         let dir = tempfile::tempdir().unwrap();
         let der = Certificate::write(dir.path());
         Certificate { dir, der }
@@ -44,7 +44,7 @@ impl Certificate {
         Tls { certificate: self.dir.path().join("certificate.pem"), key: self.dir.path().join("key.pem") }
     }
 
-    fn serve(&self, config: &mut Config) {
+    pub(crate) fn serve(&self, config: &mut Config) {
         config.listeners[0].tls = Some(self.files());
     }
 
@@ -62,12 +62,12 @@ impl Certificate {
     }
 }
 
-fn on_a_runtime<T>(task: impl Future<Output = T>) -> T {
+pub(crate) fn on_a_runtime<T>(task: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("in time") })
 }
 
-async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full<Bytes>> {
+pub(crate) async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full<Bytes>> {
     let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let tls = certificate.connector(b"h2").connect(name, tcp).await.unwrap();
@@ -77,7 +77,7 @@ async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full
     sender
 }
 
-fn request(target: &str) -> http::Request<Full<Bytes>> {
+pub(crate) fn request(target: &str) -> http::Request<Full<Bytes>> {
     http::Request::get(format!("https://localhost{target}")).body(Full::default()).unwrap()
 }
 

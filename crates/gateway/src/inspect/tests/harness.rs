@@ -220,11 +220,15 @@ impl Site {
     }
 
     pub(super) fn begin(&self, request: Request<()>) -> Option<Inspection> {
+        self.begin_as(self.session, request)
+    }
+
+    pub(super) fn begin_as(&self, session: Option<SessionKey>, request: Request<()>) -> Option<Inspection> {
         let exchange = Exchange {
             client: "192.0.2.1".parse().expect("an address"),
             route: "site".to_owned(),
             policy: self.policy,
-            session: self.session,
+            session,
             login: None,
             is_logout: false,
         };

@@ -48,7 +48,124 @@ fn received(site: &Site, body: &[u8], cuts: &[usize], pauses: bool) -> Vec<u8> {
     })
 }
 
+/// All of these, each polled in turn.
+async fn all_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in waiting.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
+            if let std::task::Poll::Ready(value) = future.as_mut().poll(cx) {
+                *output = Some(value);
+            }
+        }
+        match outputs.iter().all(Option::is_some) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+/// A session's response: whose it is, what its body holds, and after how many turns of others its next part is read.
+#[derive(Clone, Debug)]
+struct Visit {
+    who: usize,
+    words: Vec<usize>,
+    gap: usize,
+    cuts: Vec<usize>,
+    turns: Vec<usize>,
+}
+
+/// Whose sessions there are: Hanako has two, Taro one, and one is nobody's.
+const OWNERS: [&str; 4] = [OWN, OWN, FOREIGN, ""];
+
+fn visit() -> impl Strategy<Value = Visit> {
+    let words = proptest::collection::vec(0..3usize, 1..6);
+    let cuts = proptest::collection::vec(any::<usize>(), 0..6);
+    let turns = proptest::collection::vec(0..5usize, 1..6);
+    (0..OWNERS.len(), words, 1..40_000usize, cuts, turns).prop_map(|(who, words, gap, cuts, turns)| Visit {
+        who,
+        words,
+        gap,
+        cuts,
+        turns,
+    })
+}
+
+impl Visit {
+    fn body(&self) -> String {
+        let gap = " ".repeat(self.gap);
+        self.words.iter().map(|word| format!("{}{gap}", [OWN, FOREIGN, "nobody"][*word])).collect()
+    }
+
+    /// The body as the session may see it.
+    fn masked(&self) -> String {
+        let others = [OWN, FOREIGN].into_iter().filter(|value| *value != OWNERS[self.who]);
+        others.fold(self.body(), |body, value| body.replace(value, &"*".repeat(value.len())))
+    }
+
+    async fn received(&self, site: &Site) -> String {
+        let body = self.body();
+        let mut ends: Vec<usize> = self.cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
+        ends.extend([0, body.len()]);
+        ends.sort_unstable();
+        let mut script = Script::streamed(&[]);
+        for pair in ends.windows(2) {
+            script = script.then(Step::Data(bytes::Bytes::copy_from_slice(&body.as_bytes()[pair[0]..pair[1]])));
+        }
+        let mut turns = self.turns.iter().cycle();
+        let request = http::Request::get("/page").body(()).expect("a request");
+        let session = SessionKey([u8::try_from(self.who).expect("few"); 16]);
+        let inspection = site.begin_as(Some(session), request).expect("healthy");
+        wait(&mut turns).await;
+        let response = inspection.response(page("text/plain; charset=utf-8", script)).await;
+        if response.status() == StatusCode::FORBIDDEN {
+            return String::new();
+        }
+        let (mut bytes, mut body) = (Vec::new(), response.into_body());
+        while let Some(Ok(frame)) = http_body_util::BodyExt::frame(&mut body).await {
+            bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
+            wait(&mut turns).await;
+        }
+        String::from_utf8(bytes).expect("text")
+    }
+}
+
+async fn wait(turns: &mut impl Iterator<Item = &usize>) {
+    for _ in 0..*turns.next().expect("goes round") {
+        tokio::task::yield_now().await;
+    }
+}
+
 proptest! {
+    #[test]
+    fn pol_1_no_interleaving_of_sessions_shows_one_what_is_anothers(
+        visits in proptest::collection::vec(visit(), 2..7),
+        masks in any::<bool>(),
+    ) {
+        let site = site(if masks { Action::Mask } else { Action::Block });
+        let shared = &site.inspector.shared;
+        for (at, owner) in OWNERS.iter().enumerate().filter(|(_, owner)| !owner.is_empty()) {
+            let persons = shared.index.load().subjects_with(FieldKind::Email, owner);
+            let session = SessionKey([u8::try_from(at).expect("few"); 16]);
+            shared.bindings.bind(session, Owner::persons(persons), Timestamp(1));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("starts");
+        let received = runtime.block_on(all_of(visits.iter().map(|visit| visit.received(&site)).collect()));
+        for (visit, received) in visits.iter().zip(received) {
+            let foreign = [OWN, FOREIGN].into_iter().filter(|value| *value != OWNERS[visit.who]);
+            if masks {
+                prop_assert_eq!(&received, &visit.masked());
+            } else {
+                let body = visit.body();
+                let first = foreign.filter_map(|value| body.find(value)).min();
+                prop_assert!(body.starts_with(&received) && received.len() <= first.unwrap_or(body.len()));
+                prop_assert!(first.is_some() || received == body);
+            }
+        }
+    }
+
     #[test]
     fn pol_1_no_cut_of_a_body_lets_a_foreign_value_through(
         before in 0usize..90_000,

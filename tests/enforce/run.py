@@ -1,23 +1,22 @@
-"""The sample broker behind routes that show a session its own person only, and everything else blocked.
+"""The sample broker behind routes that show a session its own person only: somebody else's data is blocked, or masked.
 
 Ordinary customers see all of their own pages; each of the site's holes ends with no field of anybody else in the bytes
-that the thief received, read by the referee. sqlmap, with the thief's session, dumps nothing.
+that the thief received, read by the referee. Masked bodies stay what they were: HTML, JSON and CSV are read by parsers that
+know nothing of Sekisho and have the parts of the site's own answer. sqlmap, with the thief's session, dumps nothing.
 """
 
 import argparse
 import random
-import re
-import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from enforce.parts import parts_of  # noqa: E402
+from enforce.stage import COLUMNS, Stage  # noqa: E402
 from referee import product  # noqa: E402
 from referee.decoder import Decoder  # noqa: E402
 from referee.register import Register  # noqa: E402
@@ -25,103 +24,7 @@ from referee.wire import split_request, split_response  # noqa: E402
 
 CUSTOMERS, VISITORS = 300, 100
 SQLMAP_SECONDS_MAX = 120
-COLUMNS = {
-    "account_id": "account_id", "name": "name", "kana": "kana", "romaji": "romaji", "email": "email", "phone": "phone",
-    "card": "pan", "password_hash": "secret",
-}
-CONFIG = """
-[[listener]]
-address = "127.0.0.1:{port}"
-
-[[upstream]]
-name = "site"
-url = "http://127.0.0.1:{site}"
-
-[[route]]
-path = "/"
-upstream = "site"
-class = "own"
-foreign = "block"
-
-[[route]]
-path = "/staff"
-upstream = "site"
-class = "public"
-foreign = "block"
-
-[[login]]
-path = "/login"
-field = "account_id"
-kind = "account_id"
-success_location = "/mypage"
-
-[session]
-logout = ["/logout"]
-
-[admin]
-address = "127.0.0.1:{admin}"
-"""
-
-
-class Stage:
-    """The site and Sekisho in front of it, in a folder of their own."""
-
-    def __init__(self, folder: Path, seed: int):
-        self.folder, self.seed = folder, seed
-        self.site_port, self.port, self.admin = (product.free_port() for _ in range(3))
-        self.register_csv = folder / "register" / "account_holders.csv"
-        self.config = folder / "sekisho.toml"
-
-    @contextmanager
-    def running(self):
-        site = product.executable().parent / "examples" / "site"
-        command = [
-            site, "--listen", f"127.0.0.1:{self.site_port}", "--seed", self.seed, "--customers", CUSTOMERS,
-            "--write-register", self.folder / "register",
-        ]
-        with product.running(command, self.site_port, self.folder / "site.log", stdin=subprocess.PIPE):
-            self.configure()
-            serve = [product.executable(), "serve", "-c", self.config]
-            with product.running(serve, self.port, self.folder / "sekisho.log"):
-                yield
-
-    def configure(self) -> None:
-        learnt = [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
-        text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin)
-        subprocess.run([str(product.executable()), "init"], cwd=self.folder, check=True, capture_output=True)
-        self.config.write_text("\n".join([text, *learnt]))
-        product.answer("check", "-c", self.config)
-        product.answer("register", "build", "-c", self.config)
-
-    def get(self, target: str, session: str = "", client: str = "127.0.0.1", more: str = "") -> tuple[bytes, bytes]:
-        """Request and response, whole or broken off, raw."""
-        cookies = "; ".join(cookie for cookie in (f"session={session}" if session else "", more) if cookie)
-        head = f"GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n"
-        return self.exchange(head + (f"Cookie: {cookies}\r\n" if cookies else "") + "\r\n", client)
-
-    def exchange(self, request: str, client: str) -> tuple[bytes, bytes]:
-        received = bytearray()
-        with socket.create_connection(("127.0.0.1", self.port), 60, (client, 0)) as wire:
-            wire.sendall(request.encode())
-            try:
-                while chunk := wire.recv(1 << 16):
-                    received += chunk
-            except ConnectionResetError:
-                pass  # A response that is broken off: what came before counts.
-        return request.encode(), bytes(received)
-
-    def log_in(self, account: str, client: str) -> str:
-        form = f"account_id={account}&password={account[::-1]}"
-        request = (
-            "POST /login HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n{form}"
-        )
-        _, response = self.exchange(request, client)
-        return re.search(rb"session=([0-9a-f]{32})", response)[1].decode()
-
-    def metric(self, name: str) -> int:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10).read().decode()
-        return int(re.search(rf"^sekisho_{name}_total (\d+)$", text, re.MULTILINE)[1])
+STAFF = "staff=hakone-staff"
 
 
 def main() -> int:
@@ -131,17 +34,20 @@ def main() -> int:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     results: list[bool] = []
-    with tempfile.TemporaryDirectory(prefix="sekisho-enforce-") as folder:
-        stage = Stage(Path(folder), seed)
-        with stage.running():
-            register = Register.read(stage.register_csv, COLUMNS, "account_id")
-            decoder = Decoder(register)
-            accounts = [line.split(",")[0] for line in stage.register_csv.read_text(encoding="utf-8").splitlines()[1:]]
-            results += ordinary(stage, accounts[1:])
-            results += thefts(stage, decoder, accounts[0], accounts[1])
-            results += sqlmap(stage, accounts[0])
-        checked = product.ask("verify", stage.folder / "ledger")
-        results.append(checked.returncode == 0)
+    for action in ("block", "mask"):
+        print(f"-- foreign = \"{action}\"")
+        with tempfile.TemporaryDirectory(prefix="sekisho-enforce-") as folder:
+            stage = Stage(Path(folder), seed, CUSTOMERS, action)
+            with stage.running():
+                decoder = Decoder(Register.read(stage.register_csv, COLUMNS, "account_id"))
+                accounts = [line.split(",")[0] for line in stage.register_csv.read_text(encoding="utf-8").splitlines()[1:]]
+                results += ordinary(stage, accounts[1:])
+                results += thefts(stage, decoder, accounts[0], accounts[1])
+                if action == "mask":
+                    results += still_valid(stage, accounts[0])
+                results += sqlmap(stage, accounts[0])
+            checked = product.ask("verify", stage.folder / "ledger")
+            results.append(checked.returncode == 0)
     passed = results.count(True)
     print(f"{passed} passed, {len(results) - passed} failed")
     return 0 if passed == len(results) else 1
@@ -162,9 +68,14 @@ def ordinary(stage: Stage, accounts: list[str]) -> list[bool]:
             if target in ("/mypage", "/statement.csv") and account.encode() not in response:
                 missing.append((target, account))
         stage.get("/logout", session, client)
-    withheld = stage.metric("responses_withheld")
+    withheld = stopped(stage)
     print(f"ordinary: {VISITORS} customers, {requests} requests, {len(refused)} refused {refused[:3]}, {len(missing)} without their own data, {withheld} withheld")
     return [not refused, not missing, withheld == 0]
+
+
+def stopped(stage: Stage) -> int:
+    """Responses that were ended or masked so far."""
+    return stage.metric("responses_withheld") + stage.metric("responses_masked")
 
 
 def thefts(stage: Stage, decoder: Decoder, thief: str, victim: str) -> list[bool]:
@@ -182,12 +93,12 @@ def thefts(stage: Stage, decoder: Decoder, thief: str, victim: str) -> list[bool
         "object-level authorisation": lambda: [stage.get(f"/api/customers/{number}", session) for number in range(1, 200)],
         "cache mix-up": mixed_up,
         "export": lambda: [
-            stage.get(f"/staff/export.csv?encoding={encoding}", session, more="staff=hakone-staff") for encoding in ("utf-8", "shift_jis")
+            stage.get(f"/staff/export.csv?encoding={encoding}", session, more=STAFF) for encoding in ("utf-8", "shift_jis")
         ],
     }
     results = []
     for name, way in ways.items():
-        before = stage.metric("responses_withheld")
+        before = stopped(stage)
         exchanges = way()
         foreign: set = set()
         for request, response in exchanges:
@@ -195,10 +106,30 @@ def thefts(stage: Stage, decoder: Decoder, thief: str, victim: str) -> list[bool
             charset = "shift_jis" if "shift_jis" in headers.get("content-type", "").lower() else "utf-8"
             left, _ = decoder.response(split_request(request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, charset)])
             foreign |= {(key, column) for key, column in left if key != thief}
-        withheld = stage.metric("responses_withheld") - before
-        print(f"{name}: {len(exchanges)} responses, {withheld} withheld, {len(foreign)} fields of others received {sorted(foreign)[:3]}")
+        withheld = stopped(stage) - before
+        print(f"{name}: {len(exchanges)} responses, {withheld} ended or masked, {len(foreign)} fields of others received {sorted(foreign)[:3]}")
         results += [not foreign, withheld > 0]
     return results
+
+
+def still_valid(stage: Stage, thief: str) -> list[bool]:
+    """What was masked has the structure and the length of what the site says itself."""
+    session = stage.log_in(thief, "127.0.2.1")
+    union = quote("' UNION SELECT account_id, name, kana, email, phone FROM accounts --")
+    pages = [(f"/seminars?q={union}", ""), ("/staff/customers?page=1", STAFF)]
+    pages += [(f"/api/customers/{number}", "") for number in range(2, 12)]
+    pages += [(f"/staff/export.csv?encoding={encoding}", STAFF) for encoding in ("utf-8", "shift_jis")]
+    wrong = []
+    for target, more in pages:
+        status, headers, body = split_response(stage.get(target, session, more=more)[1])
+        own_status, own_headers, own_body = stage.direct(target, session, more)
+        media = headers.get("content-type", "")
+        same_head = status == own_status == 200 and media == own_headers.get("content-type")
+        same_parts = len(body) == len(own_body) and parts_of(media, body) == parts_of(media, own_body)
+        if not (same_head and same_parts and b"**" in body):
+            wrong.append((target, status, len(body), len(own_body)))
+    print(f"masked: {len(pages)} pages in HTML, JSON and CSV parsed, {len(wrong)} wrong {wrong[:3]}")
+    return [not wrong]
 
 
 def sqlmap(stage: Stage, thief: str) -> list[bool]:

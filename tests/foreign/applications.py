@@ -20,6 +20,7 @@ class Datasette:
     def __init__(self, folder: Path, port: int, rows: list[dict[str, str]], rng: random.Random):
         self.folder, self.port, self.rows, self.rng = folder, port, rows, rng
         self.database = folder / "crm.db"
+        self.more: list = []
 
     def prepare(self) -> None:
         with sqlite3.connect(self.database) as db:
@@ -39,7 +40,7 @@ class Datasette:
     def running(self):
         command = [
             product.CACHE / "venv" / "bin" / "datasette", "serve", self.database, "--port", self.port,
-            "--setting", "sql_time_limit_ms", "10000", "--setting", "max_returned_rows", "2000",
+            "--setting", "sql_time_limit_ms", "10000", "--setting", "max_returned_rows", "2000", *self.more,
         ]
         with product.running(command, self.port, self.folder / "datasette.log"):
             yield

@@ -153,9 +153,10 @@ impl Live {
             ("logins_bound", "Log-ins that bound a session to a person", &counters.logins_bound),
             ("logins_unbound", "Log-ins that succeeded and bound nobody", &counters.logins_unbound),
             ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
+            ("responses_masked", "Responses in which values were masked", &counters.masked),
             (
                 "responses_would_withhold",
-                "Responses that foreign = \"block\" would have ended",
+                "Responses that rules would have ended or masked, had they been enforced",
                 &counters.would_withhold,
             ),
         ];

@@ -279,3 +279,23 @@ proptest::proptest! {
         crate::fuzz::fuzz_scanner(&std::iter::once(choice).chain(body).collect::<Vec<u8>>());
     }
 }
+
+/// What the places of the findings hold: what a mask would replace.
+fn check_places(body: &str, expected: &[&str]) {
+    let index = index();
+    let scanner = Scanner::new(index, TextForm::default(), Arc::default());
+    let findings = scan_in(scanner, &[body.as_bytes()]);
+    let at = |at: u64| usize::try_from(at).expect("small");
+    let places = findings.iter().flat_map(|finding| finding.places());
+    let places: Vec<&str> = places.map(|place| &body[at(place.start)..at(place.end)]).collect();
+    assert_eq!(places, expected, "in {body}");
+}
+
+#[test]
+fn a_name_in_two_cells_has_two_places_and_what_lies_between_is_none_of_it() {
+    let mail = "taro.yamada@mail.example";
+    check_places(&format!("<td>山田</td><td>太郎</td> {mail}"), &["山田", "太郎", mail]);
+    check_places(&format!("{{\"given\":\"太郎\",\"family\":\"山田\"}} {mail}"), &["太郎", "山田", mail]);
+    check_places(&format!("山田太郎 {mail}"), &["山田太郎", mail]);
+    check_places(&format!("&#x5c71;田 太郎 {mail}"), &["&#x5c71;田", "太郎", mail]);
+}

@@ -50,13 +50,17 @@ impl Attempt {
         let login = &self.login;
         let location = || headers.get(LOCATION).and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
         login.success_statuses.contains(&status.as_u16())
-            && login.success_location.as_ref().is_none_or(|wanted| {
-                location().is_some_and(|location| {
-                    let rest = location.path().strip_prefix(wanted.trim_end_matches('/'));
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                })
-            })
+            && login
+                .success_location
+                .as_ref()
+                .is_none_or(|wanted| location().is_some_and(|location| leads_to(location.path(), wanted)))
     }
+}
+
+/// Whether a path is the wanted one, or below it; all is below `/`, which therefore means itself only.
+fn leads_to(path: &str, wanted: &str) -> bool {
+    let rest = path.strip_prefix(wanted.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) && (wanted != "/" || path == "/")
 }
 
 /// What the head says of the body.
@@ -205,6 +209,7 @@ mod tests {
         assert!(answer(302, "https://www.example.jp/mypage/today?x=1"));
         assert!(!answer(303, "/login?error=1"));
         assert!(!answer(303, "/mypages"));
+        assert!(leads_to("/", "/") && !leads_to("/login", "/"));
         assert!(!answer(200, "/mypage"));
         assert!(!attempt("/login", FORM).has_succeeded(StatusCode::SEE_OTHER, &HeaderMap::new()));
     }

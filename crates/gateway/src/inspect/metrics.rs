@@ -36,7 +36,9 @@ pub struct InspectionCounters {
     pub logins_unbound: Counter,
     /// Responses that ended because the route's policy forbids what came next.
     pub withheld: Counter,
-    /// Responses that passed, and would have ended with `foreign = "block"`.
+    /// Responses in which values were masked.
+    pub masked: Counter,
+    /// Responses that passed, and that enforced rules would have ended or masked.
     pub would_withhold: Counter,
 }
 
@@ -96,7 +98,8 @@ impl InspectionCounters {
             Disposition::UpstreamFailed => self.upstream_failed.add(1),
             Disposition::ClientGone => self.client_gone.add(1),
             Disposition::Blocked => self.withheld.add(1),
-            Disposition::Released | Disposition::Masked => {}
+            Disposition::Masked => self.masked.add(1),
+            Disposition::Released => {}
         }
     }
 }

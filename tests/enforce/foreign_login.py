@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from enforce.parts import parts_of  # noqa: E402
+from enforce.stage import until_closed  # noqa: E402
 from foreign.applications import Datasette  # noqa: E402
 from referee import customers, product  # noqa: E402
 from referee.decoder import Decoder  # noqa: E402
@@ -112,10 +113,10 @@ def steal(app: SignedIn, port: int, folder: Path, thief: dict[str, str], rng: ra
     targets += ["/crm/customers.csv?_stream=on&_size=max", "/crm.json?" + urlencode({"sql": "select * from customers"})]
     foreign, statuses, masked, wrong = set(), {}, 0, []
     for target in targets:
-        exchange = wire.get(target, Cookie=cookie)
-        status, headers, body = split_response(exchange.response)
+        request = f"GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n".encode()
+        status, headers, body = split_response(until_closed(wire.server, request, wire.client))
         statuses[status] = statuses.get(status, 0) + 1
-        left, _ = decoder.response(split_request(exchange.request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, "utf-8")])
+        left, _ = decoder.response(split_request(request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, "utf-8")])
         foreign |= {(key, column, target) for key, column in left if key != thief["customer_no"]}
         if status == 200 and b"****" in body:
             masked += 1
@@ -132,7 +133,7 @@ def steal(app: SignedIn, port: int, folder: Path, thief: dict[str, str], rng: ra
     )
     checked = product.ask("verify", folder / "ledger")
     stopped = masked if action == "mask" else statuses.get(403, 0)
-    return [sees_own, thief["email"].encode() not in anonymous[2], not foreign, not wrong, stopped > 50, checked.returncode == 0]
+    return [sees_own, thief["email"].encode() not in anonymous[2], not foreign, not wrong, stopped > 30, checked.returncode == 0]
 
 
 def log_in(wire: Connection, account: str) -> str:

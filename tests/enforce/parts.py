@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 def parts_of(media: str, body: bytes) -> object:
     """The parts of a body of this content type; an error where it cannot be read."""
-    text = body.decode("shift_jis" if "shift_jis" in media.lower() else "utf-8")
-    if "json" in media:
-        lines = text.splitlines() if "\n{" in text or "\n[" in text else [text]
+    text = body.decode("cp932" if "shift_jis" in media.lower() else "utf-8")
+    if "json" in media or text.startswith(("{", "[")):
+        lines = text.splitlines() if "text/plain" in media else [text]
         return [json_parts(line) for line in lines if line]
     return csv_parts(text) if "csv" in media or "text/plain" in media else html_parts(text)
 
@@ -38,13 +38,13 @@ def html_parts(text: str) -> list:
 
 
 def json_parts(text: str) -> object:
-    """Keys and the types of values."""
+    """The types of values in their objects and lists. Keys may be masked: some interfaces use values as such."""
     def shape(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: shape(below) for key, below in value.items()}
+        if isinstance(value, tuple):
+            return {"values": [shape(below) for _, below in value]}
         return [shape(below) for below in value] if isinstance(value, list) else type(value).__name__
 
-    return shape(json.loads(text))
+    return shape(json.loads(text, object_pairs_hook=tuple))
 
 
 def csv_parts(text: str) -> list[int]:

@@ -147,9 +147,9 @@ def sqlmap(stage: Stage, thief: str) -> list[bool]:
             print(f"sqlmap was ended after {SQLMAP_SECONDS_MAX} s; what it had dumped counts")
     text = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in output.rglob("*.csv*"))
     register = (line.split(",") for line in stage.register_csv.read_text(encoding="utf-8").splitlines()[1:])
-    others = [row[0] for row in register if row[0] != thief]
-    dumped = [account for account in others if account in text]
-    print(f"sqlmap: {len(dumped)} other customers in its dump {dumped[:3]}")
+    others = [(row[0], value) for row in register if row[0] != thief for value in row[:6] if value]
+    dumped = [(account, value) for account, value in others if value in text]
+    print(f"sqlmap: {len(dumped)} fields of other customers in its dump {dumped[:3]}")
     return [not dumped]
 
 

@@ -96,15 +96,7 @@ class Stage:
         return split_response(answer.response)
 
     def exchange(self, request: str, client: str) -> tuple[bytes, bytes]:
-        received = bytearray()
-        with socket.create_connection(("127.0.0.1", self.port), 60, (client, 0)) as wire:
-            wire.sendall(request.encode())
-            try:
-                while chunk := wire.recv(1 << 16):
-                    received += chunk
-            except ConnectionResetError:
-                pass  # A response that is broken off: what came before counts.
-        return request.encode(), bytes(received)
+        return request.encode(), until_closed(("127.0.0.1", self.port), request.encode(), client)
 
     def log_in(self, account: str, client: str) -> str:
         form = f"account_id={account}&password={account[::-1]}"
@@ -118,3 +110,16 @@ class Stage:
     def metric(self, name: str) -> int:
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10).read().decode()
         return int(re.search(rf"^sekisho_{name}_total (\d+)$", text, re.MULTILINE)[1])
+
+
+def until_closed(server: tuple[str, int], request: bytes, client: str) -> bytes:
+    """What comes back until the server closes; of a response that is broken off, what came before."""
+    received = bytearray()
+    with socket.create_connection(server, 60, (client, 0)) as wire:
+        wire.sendall(request)
+        try:
+            while chunk := wire.recv(1 << 16):
+                received += chunk
+        except ConnectionResetError:
+            pass
+    return bytes(received)

@@ -1,5 +1,8 @@
 //! Replaces values in a body by signs of the same length, so that what surrounds them stays valid.
 //!
+//! A value with a Latin letter or a digit right beside it is none of an ordinary page's: an injected statement joins values
+//! with such signs, and then some are seen and others are not. It cannot be masked, and the response ends.
+//!
 //! A value's bytes become `*`, one for each byte or code unit: valid in HTML, CSV, text and inside a JSON string, in
 //! UTF-8, Shift_JIS, EUC-JP and UTF-16. ISO-2022-JP keeps its escape sequences, and two-byte characters become `＊`.
 //! A number that stands bare in JSON has no sign to be replaced by, so it cannot be masked.
@@ -64,23 +67,11 @@ impl Masker {
     /// # Errors
     /// A place has no sign; `bytes` may be masked in part and must not be released.
     pub(super) fn mask(&self, bytes: &mut [u8], begin: u64, places: &[ByteRange]) -> Result<(), Unmaskable> {
-        let mut local: Vec<(usize, usize)> = places
-            .iter()
-            .map(|place| {
-                let at = |at: u64| usize::try_from(at.checked_sub(begin).ok_or(Unmaskable)?).map_err(|_| Unmaskable);
-                Ok((at(place.start)?, at(place.end)?))
-            })
-            .collect::<Result<_, Unmaskable>>()?;
-        local.sort_unstable();
         let mut reader = self.clone();
         let mut read = 0;
-        for (start, end) in local {
-            let start = start.max(read);
-            if end > bytes.len() {
+        for (start, end) in local(begin, bytes.len(), places)? {
+            if self.is_joined(bytes, start, end) {
                 return Err(Unmaskable);
-            }
-            if start >= end {
-                continue;
             }
             reader.pass(&bytes[read..start]);
             if self.syntax == Syntax::Json && is_bare(reader.last, &bytes[start..end], &bytes[end..]) {
@@ -90,6 +81,28 @@ impl Masker {
             read = end;
         }
         Ok(())
+    }
+
+    /// Whether a letter or digit stands right beside the value, and is not the end of an escape sequence or of a character
+    /// of two bytes.
+    fn is_joined(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let is_ascii = matches!(self.charset, Charset::Utf8 | Charset::ShiftJis | Charset::EucJp);
+        if !is_ascii {
+            return false;
+        }
+        let follows = bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
+        let run = bytes[..start].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let begin = start - run;
+        let of_another = match bytes[..begin].last() {
+            // What lies before is not known any more.
+            None => run,
+            Some(b'\\') if bytes[begin..start].starts_with(b"u") => 5,
+            Some(b'\\') => 1,
+            Some(b'%') => 2,
+            Some(byte) if self.charset == Charset::ShiftJis && !byte.is_ascii() => 1,
+            Some(_) => 0,
+        };
+        follows || run > of_another
     }
 
     /// Covers a value, as it is read from here.
@@ -143,6 +156,25 @@ impl Masker {
 const ESCAPE: u8 = 0x1b;
 /// `＊` in JIS X 0208.
 const WIDE_ASTERISK: [u8; 2] = [0x21, 0x76];
+
+/// Places within bytes that begin at `begin`, sorted; those that touch are one.
+fn local(begin: u64, length: usize, places: &[ByteRange]) -> Result<Vec<(usize, usize)>, Unmaskable> {
+    let at = |at: u64| {
+        let at = at.checked_sub(begin).and_then(|at| usize::try_from(at).ok());
+        at.filter(|at| *at <= length).ok_or(Unmaskable)
+    };
+    let mut sorted =
+        places.iter().map(|place| Ok((at(place.start)?, at(place.end)?))).collect::<Result<Vec<_>, _>>()?;
+    sorted.sort_unstable();
+    let mut merged: Vec<(usize, usize)> = Vec::with_capacity(sorted.len());
+    for (start, end) in sorted.into_iter().filter(|(start, end)| start < end) {
+        match merged.last_mut().filter(|last| start <= last.1) {
+            Some(last) => last.1 = last.1.max(end),
+            None => merged.push((start, end)),
+        }
+    }
+    Ok(merged)
+}
 
 fn cover_units(value: &mut [u8], unit: [u8; 2]) -> Result<(), Unmaskable> {
     if !value.len().is_multiple_of(2) {
@@ -241,12 +273,35 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_joined_to_others_cannot_be_masked_and_escapes_are_no_joints() {
+        let check = |charset, encoding, text: &str, expected: Option<&str>| {
+            // What was passed already is not looked at.
+            let before = " ".repeat(40);
+            let told = masked(charset, Syntax::Json, encoding, &format!("{before}{text}"), "山田");
+            assert_eq!(told, expected.map(|expected| format!("{before}{expected}")), "{text}");
+        };
+        let utf8 = encoding_rs::UTF_8;
+        check(Charset::Utf8, utf8, "qzxj山田, c", None);
+        check(Charset::Utf8, utf8, "(山田qzxj, c)", None);
+        check(Charset::Utf8, utf8, "<td>番号</td><td>お客様山田様</td>", Some("<td>番号</td><td>お客様******様</td>"));
+        check(Charset::Utf8, utf8, r#"{"a": "x\n山田"}"#, Some(r#"{"a": "x\n******"}"#));
+        check(Charset::Utf8, utf8, r#"{"a": "x\nx山田"}"#, None);
+        check(Charset::Utf8, utf8, r#"{"a": "\u5c71山田\u5c71"}"#, Some(r#"{"a": "\u5c71******\u5c71"}"#));
+        check(Charset::Utf8, utf8, "?a=%20山田&b=HK", Some("?a=%20******&b=HK"));
+        check(Charset::Utf8, utf8, "?a=%20x山田&b=HK", None);
+        // The second byte of ア is an A.
+        check(Charset::ShiftJis, encoding_rs::SHIFT_JIS, "<td>ア山田</td>", Some("<td>ア****</td>"));
+        check(Charset::EucJp, encoding_rs::EUC_JP, "<td>ア山田</td>", Some("<td>ア****</td>"));
+        check(Charset::EucJp, encoding_rs::EUC_JP, "<td>アx山田</td>", None);
+    }
+
+    #[test]
     fn places_may_overlap_and_what_is_not_there_cannot_be_masked() {
         let places = [ByteRange { start: 14, end: 17 }, ByteRange { start: 12, end: 15 }];
         let masker = Masker::new(Charset::Utf8, Syntax::Other);
-        let mut bytes = *b"0123456789";
+        let mut bytes = *b"0,2345;.8,";
         masker.mask(&mut bytes, 10, &places).unwrap();
-        assert_eq!(&bytes, b"01*****789");
+        assert_eq!(&bytes, b"0,*****.8,");
         for place in [ByteRange { start: 9, end: 12 }, ByteRange { start: 18, end: 21 }] {
             assert_eq!(masker.mask(&mut bytes, 10, &[place]), Err(Unmaskable));
         }

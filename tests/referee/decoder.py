@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Iterable, NamedTuple
 
 from . import values
-from .register import Name, Register
+from .register import LATIN_PART, Name, Register
 from .text import name_text, normal_text
 
 WINDOW = 320
@@ -175,7 +175,7 @@ def occurrences(text, begin, end, pattern, other, script, taken):
     """Spans of a part of a name that may stand for it. Overlapping ones count too."""
     for found in re.compile(f"(?=({pattern}))").finditer(text, begin, end):
         span = found.span(1)
-        if span[1] <= end and not taken.overlaps(*span) and stands(text, span, other, script):
+        if span[1] <= end and not taken.overlaps(*span) and stands(text, span, other, "latin" if LATIN_PART.fullmatch(found.group(1)) else script):
             yield span
 
 

@@ -240,9 +240,11 @@ fn is_taken(haystack: Haystack<'_>, place: &Range<usize>) -> bool {
     haystack.taken.iter().any(|taken| taken.start < place.end && place.start < taken.end)
 }
 
-/// Whether the part is a word of its own where it stands, or joined to the other part only.
-fn bounded(haystack: Haystack<'_>, script: Script, part: &Range<usize>, others: &[Range<usize>]) -> bool {
+/// Whether the part is a word of its own where it stands, or joined to the other part only. `of_name` is the whole name's
+/// script; a Latin part of another name is a word too, for short ones stand in many words ("mai" in "mail").
+fn bounded(haystack: Haystack<'_>, of_name: Script, part: &Range<usize>, others: &[Range<usize>]) -> bool {
     let chars = haystack.chars;
+    let script = if script(&[&chars[part.clone()]]) == Script::Latin { Script::Latin } else { of_name };
     let before = part.start.checked_sub(1).map(|before| chars[before]);
     let after = chars.get(part.end).copied();
     match script {

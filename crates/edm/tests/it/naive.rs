@@ -467,7 +467,8 @@ impl Text {
         let bounded = |(b, e): (usize, usize), others: &[(usize, usize)]| {
             let before = b.checked_sub(1).map(|b| self.names[b]);
             let after = self.names.get(e).copied();
-            if latin {
+            let part: String = self.names[b..e].iter().collect();
+            if latin || regex("^[a-z]([a-z'-]*[a-z])?$").is_match(&part) {
                 return !before.is_some_and(|c| c.is_ascii_alphanumeric())
                     && !after.is_some_and(|c| c.is_ascii_alphanumeric());
             }

@@ -136,23 +136,49 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Measures what rules in force cost beside observing, on page (b), and prints a line of markdown.
+pub(crate) fn run_rules(root: &Path, options: &Options) -> Result<()> {
+    let stage = Stage::prepare(root, options.executable.as_deref(), options.customers)?;
+    let case = &CASES[1];
+    let script = stage.wrk_script(case.page, case.sessions)?;
+    let (mut observed, mut enforced) = (Vec::new(), Vec::new());
+    for round in 0..options.rounds {
+        for (proxy, results) in [(Proxy::Sekisho, &mut observed), (Proxy::Enforced, &mut enforced)] {
+            let measured = measure(&stage, proxy, case, &script, options)?;
+            eprintln!("round {round}, {proxy:?}: {measured:?}");
+            results.push(measured);
+        }
+    }
+    println!("{}", report::rules(&stage, &observed, &enforced, RULES_CPU_RATIO_MAX)?);
+    Ok(())
+}
+
+/// The most that a request may cost with rules, beside one that is observed.
+const RULES_CPU_RATIO_MAX: f64 = 1.05;
+
 /// Rounds of nginx and Sekisho in turn, so that a slow minute of the machine meets both.
 fn measure_case(stage: &Stage, case: &Case, options: &Options) -> Result<(Vec<Measured>, Vec<Measured>)> {
     let script = stage.wrk_script(case.page, case.sessions)?;
     let (mut nginx, mut sekisho) = (Vec::new(), Vec::new());
     for round in 0..options.rounds {
         for (proxy, results) in [(Proxy::Nginx, &mut nginx), (Proxy::Sekisho, &mut sekisho)] {
-            let running = stage.start(proxy, case.page == Page::Own, case.sync_delay)?;
-            load(running.address(), &script, 1, options)?;
-            let before = process::cpu_time(&running.pids())?;
-            let mut measured = load(running.address(), &script, options.seconds, options)?;
-            let used = process::cpu_time(&running.pids())? - before;
-            measured.cpu_us = used.as_secs_f64() * 1e6 / measured.requests;
+            let measured = measure(stage, proxy, case, &script, options)?;
             eprintln!("{}, round {round}, {proxy:?}: {measured:?}", case.name);
             results.push(measured);
         }
     }
     Ok((nginx, sekisho))
+}
+
+/// One round of one proxy, after a second of load that does not count.
+fn measure(stage: &Stage, proxy: Proxy, case: &Case, script: &Path, options: &Options) -> Result<Measured> {
+    let running = stage.start(proxy, case.page == Page::Own, case.sync_delay)?;
+    load(running.address(), script, 1, options)?;
+    let before = process::cpu_time(&running.pids())?;
+    let mut measured = load(running.address(), script, options.seconds, options)?;
+    let used = process::cpu_time(&running.pids())? - before;
+    measured.cpu_us = used.as_secs_f64() * 1e6 / measured.requests;
+    Ok(measured)
 }
 
 /// One run of wrk. A response that is not 200 fails the benchmark: nothing else is worth comparing.

@@ -39,6 +39,8 @@ enum Bench {
     Proxy(bench::Options),
     /// The questions asked of a million sealed exposures, beside DuckDB and SQLite over the same rows.
     Scope(bench::scope::Options),
+    /// What rules in force cost beside observing.
+    Rules(bench::Options),
 }
 
 fn main() -> Result<()> {
@@ -46,6 +48,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Tidy => tidy::run(root),
         Task::Bench(Bench::Proxy(options)) => bench::run(root, &options),
+        Task::Bench(Bench::Rules(options)) => bench::run_rules(root, &options),
         Task::Bench(Bench::Scope(options)) => bench::scope::run(root, &options),
         Task::Crash(options) => crash::run(root, &options),
     }

@@ -40,13 +40,14 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Writes the configuration: one worker, no access log, as the benchmark's nginx is.
+    /// Writes the configuration, with `route` in it as the route's rules and what these need: one worker, no access log, as the benchmark's nginx is.
     pub(crate) fn write(
         executable: &Path,
         folder: &Path,
         listen: SocketAddr,
         upstream: SocketAddr,
         register: Option<&Path>,
+        route: &str,
     ) -> Result<Site> {
         let config = folder.join("sekisho.toml");
         if !config.exists() {
@@ -54,7 +55,7 @@ impl Site {
         }
         let mut text = format!(
             "workers = 1\naccess_log = false\n\n[[listener]]\naddress = \"{listen}\"\n\n[[upstream]]\nname = \"site\"\n\
-             url = \"http://{upstream}\"\n\n[[route]]\npath = \"/\"\nupstream = \"site\"\n\n[ledger]\n\
+             url = \"http://{upstream}\"\n\n[[route]]\npath = \"/\"\nupstream = \"site\"\n{route}\n[ledger]\n\
              directory = \"ledger\"\n\n[keys]\ndirectory = \"keys\"\n"
         );
         if let Some(file) = register {

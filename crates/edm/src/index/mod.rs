@@ -176,6 +176,14 @@ impl Index {
         runs[first..].iter().take_while(move |(hash, _)| *hash == run_hash).map(|(_, shape)| *shape)
     }
 
+    /// A subject with names, by chance of this number; `None` where no register has any.
+    pub(crate) fn anybody(&self, chance: u64) -> Option<Subject> {
+        let (at, register) = self.registers.iter().enumerate().find(|(_, register)| !register.names.is_empty())?;
+        let persons = register.names.first()?.fingerprints.len() as u64;
+        let id = u32::try_from(chance.checked_rem(persons)?).ok()?;
+        Some(Subject { register: register_id(at), id: SubjectId(id) })
+    }
+
     /// The subject's names, with their fields.
     pub(crate) fn names(&self, subject: Subject) -> impl Iterator<Item = (FieldIndex, Fingerprint)> + '_ {
         let columns = self.registers.get(usize::from(subject.register.0)).map_or(&[][..], |register| &register.names);

@@ -207,6 +207,10 @@ impl Scanner {
         for hit in hits {
             let place = around::local(&hit.place, self.chars_before);
             let (start, end) = origin.excerpt(&place).span(&(0..place.len()));
+            if let Value::Generic { kind, hash } = &hit.value {
+                // Whoever types a mail must not learn from the time it takes whether a register lists it.
+                hit.names_found = !self.reflected.has_generic(*kind, *hash);
+            }
             ready_value(&hit.value, ByteRange { start, end }, &self.reflected, &mut self.ready);
         }
         self.hits.sort();
@@ -223,11 +227,20 @@ impl Scanner {
             if hit.names_found || !is_due {
                 continue;
             }
-            if let Value::Listed { owners, .. } = &hit.value {
-                let known = Known { index, reflected, hits, chars_before: *chars_before };
-                for (subject, _) in owners.iter() {
-                    names.find(known, &mut decoder.text, subject, at, ready);
+            let known = Known { index, reflected, hits, chars_before: *chars_before };
+            match &hit.value {
+                Value::Listed { owners, .. } => {
+                    for (subject, _) in owners.iter() {
+                        names.find(known, &mut decoder.text, subject, at, ready);
+                    }
                 }
+                Value::Generic { hash, .. } => {
+                    // As much work as for a listed one, for nothing.
+                    if let Some(anybody) = index.anybody(hash.unwrap_or_default()) {
+                        names.find(known, &mut decoder.text, anybody, at, &mut Ready::default());
+                    }
+                }
+                Value::MyNumber(_) => {}
             }
             hits.names_are_found(at);
         }

@@ -32,15 +32,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn begin(stage: &Stage) -> Result<Report> {
-        let shell = |text: &str| output_of(Command::new("sh").args(["-c", text])).map(|out| out.trim().to_owned());
-        let machine = format!(
-            "{}, {} cores shared with wrk and the backend, Linux {}, {}; {}",
-            shell("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1")?,
-            shell("nproc")?,
-            shell("uname -r")?,
-            shell("nginx -v 2>&1 | sed 's/.*: //'")?,
-            shell("date -u +%F")?,
-        );
+        let machine = machine()?;
         let built = stage.index_build.map_or_else(String::new, |time| format!(" built in {:.1} s", time.as_secs_f64()));
         let register =
             format!("{} customers registered; index {} MB{built}", stage.customers, stage.index_bytes / 1_000_000);
@@ -94,6 +86,37 @@ impl Report {
             self.idle
         )
     }
+}
+
+/// One machine, as a sentence's begin.
+fn machine() -> Result<String> {
+    let shell = |text: &str| output_of(Command::new("sh").args(["-c", text])).map(|out| out.trim().to_owned());
+    Ok(format!(
+        "{}, {} cores shared with wrk and the backend, Linux {}, {}; {}",
+        shell("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1")?,
+        shell("nproc")?,
+        shell("uname -r")?,
+        shell("nginx -v 2>&1 | sed 's/.*: //'")?,
+        shell("date -u +%F")?,
+    ))
+}
+
+/// The line of `bench rules`.
+pub(super) fn rules(stage: &Stage, observed: &[Measured], enforced: &[Measured], max: f64) -> Result<String> {
+    let (before, after) = (median(observed, |m| m.cpu_us), median(enforced, |m| m.cpu_us));
+    Ok(format!(
+        "{}; {} customers registered, {} rounds. Page (b): {before:.1} µs a request observed ({}), {after:.1} µs with rules in \
+         force ({}), {:.3}×; {}. p99 {:.2} and {:.2} ms.",
+        machine()?,
+        stage.customers,
+        observed.len(),
+        range(observed, |m| m.cpu_us),
+        range(enforced, |m| m.cpu_us),
+        after / before,
+        verdict(after / before <= max, &format!("≤ {max}×")),
+        median(observed, |m| m.p99_ms),
+        median(enforced, |m| m.p99_ms),
+    ))
 }
 
 fn verdict(hit: bool, target: &str) -> String {

@@ -4,9 +4,10 @@ use super::{Page, Sessions};
 use crate::customers;
 use crate::process::{self, Running, output_of};
 use crate::sekisho::{self, Site};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ const RETURNING: u64 = 1000;
 pub(super) enum Proxy {
     Nginx,
     Sekisho,
+    /// With the rules of an `own` route in force.
+    Enforced,
 }
 
 /// Everything that stands ready for all rounds. The backend runs until this is dropped.
@@ -85,7 +88,7 @@ impl Stage {
 
     /// Builds the index of the register, once for all runs with the same folder.
     fn build_index(&mut self) -> Result<()> {
-        let site = self.site("own", Some(&self.register))?;
+        let site = self.site("own", Some(&self.register), "")?;
         let begin = Instant::now();
         output_of(Command::new(&self.executable).args(["register", "build", "-c"]).arg(&site.config))?;
         self.index_build = Some(begin.elapsed());
@@ -94,10 +97,10 @@ impl Stage {
     }
 
     /// A folder `name` with a fresh ledger and a configuration.
-    fn site(&self, name: &str, register: Option<&Path>) -> Result<Site> {
+    fn site(&self, name: &str, register: Option<&Path>, route: &str) -> Result<Site> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
-        let site = Site::write(&self.executable, &folder, process::free_address()?, self.backend, register)?;
+        let site = Site::write(&self.executable, &folder, process::free_address()?, self.backend, register, route)?;
         if site.ledger.exists() {
             fs::remove_dir_all(&site.ledger)?;
         }
@@ -112,7 +115,8 @@ impl Stage {
             return Ok(Started { running: start_nginx(&self.folder, "proxy", address, &locations)?, address });
         }
         let name = if with_register { "own" } else { "clean" };
-        let site = self.site(name, with_register.then_some(&*self.register))?;
+        let route = if proxy == Proxy::Enforced { RULES } else { "" };
+        let site = self.site(name, with_register.then_some(&*self.register), route)?;
         let log = self.folder.join("sekisho.log");
         let mut command = many_files(&self.executable);
         command.arg("serve").arg("-c").arg(&site.config);
@@ -120,6 +124,9 @@ impl Stage {
             command.env("LD_PRELOAD", &self.slow_sync).env("SLOW_SYNC_US", delay.as_micros().to_string());
         }
         let running = Running::start(&mut command, &log)?.listens_on(site.listen, &log)?;
+        if proxy == Proxy::Enforced {
+            log_in(site.listen)?;
+        }
         Ok(Started { running, address: site.listen })
     }
 
@@ -150,7 +157,45 @@ fn many_files(program: &Path) -> Command {
     command
 }
 
-const BACKEND: &str = "location / { root pages; default_type \"text/html; charset=utf-8\"; types { } }";
+const BACKEND: &str = "location = /login { add_header Set-Cookie \"session=returning$arg_n; Path=/\"; return 303 /own; } \
+                       location / { root pages; default_type \"text/html; charset=utf-8\"; types { } }";
+
+/// What shows a session its own person only.
+const RULES: &str = "class = \"own\"\nforeign = \"block\"\ncard = \"block\"\nmy_number = \"block\"\nsecret = \"block\"\n\n\
+                     [[login]]\npath = \"/login\"\nfield = \"account_id\"\nkind = \"account_id\"\nsuccess_location = \"/own\"\n";
+
+/// Signs every returning session in as its customer.
+fn log_in(address: SocketAddr) -> Result<()> {
+    let mut wire = BufReader::new(TcpStream::connect(address)?);
+    for number in 0..RETURNING {
+        let [id, ..] = customers::customer(number);
+        let form = format!("account_id={id}");
+        let head = format!(
+            "POST /login?n={number} HTTP/1.1\r\nHost: site.example\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        wire.get_mut().write_all(head.as_bytes())?;
+        let (mut line, mut status, mut length) = (String::new(), String::new(), 0);
+        while line != "\r\n" {
+            line.clear();
+            if wire.read_line(&mut line)? == 0 {
+                bail!("the log-in of customer {number} was broken off");
+            }
+            if status.is_empty() {
+                status = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            }
+            if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = bytes.trim().parse()?;
+            }
+        }
+        io::copy(&mut (&mut wire).take(length), &mut io::sink())?;
+        if status != "303" {
+            bail!("the log-in of customer {number} got {status}");
+        }
+    }
+    Ok(())
+}
 
 const PROXY: &str = "location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection \"\"; } }\n\
                      upstream backend { server BACKEND; keepalive 128; ";

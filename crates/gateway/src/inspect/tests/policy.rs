@@ -40,7 +40,7 @@ fn received(site: &Site, body: &[u8], cuts: &[usize], pauses: bool) -> Vec<u8> {
                 script = script.then(Step::Late);
             }
         }
-        let response = site.get(page("text/plain; charset=utf-8", script)).await;
+        let response = site.get(page("application/json", script)).await;
         if response.status() == StatusCode::FORBIDDEN {
             return Vec::new();
         }
@@ -138,7 +138,60 @@ async fn wait(turns: &mut impl Iterator<Item = &usize>) {
     }
 }
 
+/// A document with values of Hanako, of Taro and of nobody.
+fn document() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(OWN.into()),
+        Just(FOREIGN.into()),
+        Just(format!("tel. 03-5555-0102, {FOREIGN}").into()),
+        Just("\"quoted\" \\ and \n".into()),
+        any::<u32>().prop_map(Into::into),
+        Just(serde_json::Value::Null),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        let list = proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into);
+        let object = proptest::collection::btree_map("[a-z]{1,4}", inner, 0..6);
+        prop_oneof![list, object.prop_map(|object| object.into_iter().collect::<serde_json::Map<_, _>>().into())]
+    })
+}
+
+/// The document with every value of Taro's as one sign, however long it was written.
+fn covered(document: &serde_json::Value) -> serde_json::Value {
+    match document {
+        serde_json::Value::String(text) => {
+            let text = text.replace(FOREIGN, "*").replace("03-5555-0102", "*");
+            text.split('*').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("*").into()
+        }
+        serde_json::Value::Array(list) => list.iter().map(covered).collect(),
+        serde_json::Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), covered(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 proptest! {
+    #[test]
+    fn pol_1_masked_json_is_read_as_before_but_for_the_values_of_others(
+        document in document(),
+        is_pretty in any::<bool>(),
+        is_escaped in any::<bool>(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let mut text = match is_pretty {
+            true => serde_json::to_string_pretty(&document).expect("written"),
+            false => document.to_string(),
+        };
+        if is_escaped {
+            text = text.replace('@', "\\u0040").replace('h', "\\u0068");
+        }
+        let site = site(Action::Mask);
+        let received = received(&site, text.as_bytes(), &cuts, false);
+        prop_assert_eq!(received.len(), text.len());
+        let read: serde_json::Value = serde_json::from_slice(&received).expect("still JSON");
+        prop_assert_eq!(covered(&read), covered(&document));
+        let is_masked = text.contains(FOREIGN) || text.contains(&FOREIGN.replace('@', "\\u0040")) ;
+        prop_assert_eq!(site.closed().disposition == Disposition::Masked, is_masked || text.contains("03-5555-0102"));
+    }
+
     #[test]
     fn pol_1_no_interleaving_of_sessions_shows_one_what_is_anothers(
         visits in proptest::collection::vec(visit(), 2..7),

@@ -67,6 +67,8 @@ pub struct Parts {
     pub key: Arc<HashKey>,
     /// Where a terminal listens; see [`inspect::live_events`]. Events that do not fit are dropped and counted.
     pub events: Option<LiveEventSender>,
+    /// What accounts were shown before this process began, by the configuration's rules; `None` begins with nothing.
+    pub past: Option<inspect::watch::Watch>,
 }
 
 /// Why the gateway could not start or reload.
@@ -131,7 +133,7 @@ pub struct Gateway {
 impl Gateway {
     /// Reads what the configuration names, binds every address, and starts the workers. When it returns, clients
     /// can connect.
-    pub fn start(config: Config, parts: Parts) -> Result<Gateway, Error> {
+    pub fn start(config: Config, mut parts: Parts) -> Result<Gateway, Error> {
         let serving = Arc::new(Serving::new(config, system_time(&*parts.clock))?);
         let config = &serving.config;
         let sockets = server::bind(config)?;
@@ -152,6 +154,10 @@ impl Gateway {
             deadlines: config.deadlines,
             events: parts.events.clone(),
             canaries: config.canaries.clone(),
+            watch: parts
+                .past
+                .take()
+                .unwrap_or_else(|| inspect::watch::Watch::new(config.watch.clone(), |name| parts.key.account(name))),
         });
         let shared = Arc::new(Shared {
             serving: ArcSwap::new(Arc::clone(&serving)),
@@ -198,7 +204,9 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        self.shared.inspector.reload(serving.limits(), serving.deadlines(), serving.config.canaries.clone());
+        let config = &serving.config;
+        let watch = config.watch.clone();
+        self.shared.inspector.reload(serving.limits(), serving.deadlines(), config.canaries.clone(), watch);
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

@@ -218,12 +218,12 @@ impl Reader {
         })
     }
 
-    /// Starts, registers, suspects, queries and what was withheld. Not heartbeats, which are many.
+    /// Starts, registers, suspects, queries, alerts and what was withheld. Not heartbeats, which are many.
     pub fn events(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         for segment in &snapshot.manifest.segments {
             let path = part_path(&self.dir, segment, Part::Events);
-            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld"].contains(&kind);
+            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld", "alert"].contains(&kind);
             segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, record))?;
         }
         snapshot.log_records(&mut |source, record| match record {

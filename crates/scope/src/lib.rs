@@ -20,7 +20,7 @@ pub mod text;
 mod timeline;
 
 pub use answer::{
-    Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
+    AlertAnswer, Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
     RegisterAnswer, time_text,
 };
 pub use ask::ask;

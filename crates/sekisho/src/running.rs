@@ -54,6 +54,7 @@ impl Running {
             clock: Arc::clone(&clock),
             key: Arc::clone(&keys.hash),
             events,
+            past: None,
         };
         match Gateway::start(config, parts) {
             Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),

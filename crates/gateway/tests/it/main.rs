@@ -11,3 +11,4 @@ mod policy;
 mod proxying;
 mod tls;
 mod upgrade;
+mod watch;

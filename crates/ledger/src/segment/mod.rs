@@ -120,5 +120,6 @@ fn kind_of(record: &Record) -> &'static str {
         Record::Query(_) => "query",
         Record::Withheld(_) => "withheld",
         Record::Bound(_) => "bound",
+        Record::Alert(_) => "alert",
     }
 }

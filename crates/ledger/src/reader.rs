@@ -1,5 +1,10 @@
 //! Reading a ledger, also while a writer runs: sealed segments first, then the log behind them, nothing twice.
 
+mod shown;
+
+pub use shown::ShownRow;
+pub(crate) use shown::left;
+
 use crate::Error;
 use crate::manifest::{Manifest, Segment};
 use crate::recover::sealed_head;

@@ -3,6 +3,7 @@
 
 use crate::config;
 use crate::keys::Keys;
+use crate::past;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use sekisho_edm::Index;
@@ -45,8 +46,10 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let options = ledger.options(keys.signing.clone());
         let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options });
+        let ledger_directory = &ledger.directory;
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
         record_registers(&ledger, &*clock, &index)?;
+        let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
             index: Arc::clone(&index),
@@ -54,7 +57,7 @@ impl Running {
             clock: Arc::clone(&clock),
             key: Arc::clone(&keys.hash),
             events,
-            past: None,
+            past,
         };
         match Gateway::start(config, parts) {
             Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),

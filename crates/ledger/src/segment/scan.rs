@@ -5,7 +5,7 @@
 use super::column::{Group, TableFile, Text};
 use super::whole::{Findings, not_a};
 use crate::Error;
-use crate::reader::{Filter, FindingRow, ResponseRow, Told};
+use crate::reader::{Filter, FindingRow, ResponseRow, Told, left};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::*;
@@ -72,6 +72,36 @@ pub(crate) fn findings(
             if filter.wants(&found) {
                 let response = response(sources[row], sequences[row]);
                 each(FindingRow { response, at: Timestamp(times[row]), found });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The persons' findings of a file in the filter's period that went to wanted sessions, echoes left out.
+pub(crate) fn shown(
+    disk: &dyn Disk,
+    path: &Path,
+    filter: &Filter,
+    is_wanted: &dyn Fn(SessionKey) -> bool,
+    each: &mut dyn FnMut(Timestamp, SessionKey, &str, Subject),
+) -> Result<(), Error> {
+    let key = |word: &str| hex::decode(word).ok()?.try_into().ok().map(SessionKey);
+    for group in TableFile::open(disk, path)?.groups() {
+        let mut rows = asked(&group, filter, "at")?;
+        if rows.are_none() {
+            continue;
+        }
+        let sessions = group.text("session")?;
+        rows.keep(sessions.map(|word| word.and_then(key).is_some_and(is_wanted)));
+        if rows.are_none() {
+            continue;
+        }
+        let (times, routes, columns) = (group.whole("at")?, group.text("route")?, Findings::read(&group)?);
+        for row in (0..group.rows()).filter(|row| rows.have(*row)) {
+            let found = columns.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
+            if let (Some(subject), Some(session)) = (left(&found), sessions.at(row).and_then(key)) {
+                each(Timestamp(times[row]), session, routes.at(row).unwrap_or_default(), subject);
             }
         }
     }

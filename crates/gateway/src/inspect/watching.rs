@@ -79,12 +79,11 @@ impl Shared {
             self.counters.records_lost.add(1);
         }
         self.counters.alerted(alert.kind);
-        let hash = |key: Option<String>| key.unwrap_or_default();
         tracing::warn!(
             alert.kind = alert.kind.name(),
             alert.route = alert.route,
-            alert.account = hash(alert.account.map(|key| key.to_string())),
-            alert.session = hash(alert.session.map(|key| key.to_string())),
+            alert.account = alert.account.map(|key| key.to_string()),
+            alert.session = alert.session.map(|key| key.to_string()),
             "{alert}"
         );
         self.tell(|| LiveEvent::Alert(alert.clone()));

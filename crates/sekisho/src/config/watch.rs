@@ -46,7 +46,8 @@ pub(super) fn read<'a>(
         let budget = budget(&section, source, None);
         section.refuse_unknown();
         let Some(name) = name else { continue };
-        places.accounts.push(name.span);
+        // The place shown is the table: the name is a person's, and what is told here may stand in a log.
+        places.accounts.push(section.span.clone());
         accounts.push(NamedBudget { name: name.value, budget });
     }
     let clients = clients(root, &mut places);

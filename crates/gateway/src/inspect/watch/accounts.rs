@@ -125,7 +125,7 @@ impl Account {
                 kind: AlertKind::SlowDrip,
                 window_s: DAY_S,
                 count: self.in_day,
-                limit: budget.peers_floor.and(self.drip_limit).map(|limit| limit - 1),
+                limit: budget.peers_floor.zip(self.drip_limit).map(|(floor, limit)| floor.max(limit - 1)),
             },
         ];
         let mut alerts = Vec::new();

@@ -38,7 +38,7 @@ pub struct Budget {
     pub subjects_per_day_max: Option<u64>,
     /// Within 30 days.
     pub subjects_per_30_days_max: Option<u64>,
-    /// Up to this many in an hour nobody is compared with others; `None` compares nobody.
+    /// Up to this many in an hour nobody is compared with others, nor in a day with its own days; `None` compares nobody.
     pub peers_floor: Option<u64>,
 }
 

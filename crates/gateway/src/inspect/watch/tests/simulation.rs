@@ -130,3 +130,27 @@ fn a_slow_drip_is_found_within_days() {
         assert!(days <= 5, "day {days}: {drip}");
     }
 }
+
+#[test]
+#[ignore = "thirty months of each kind take minutes: run by hand"]
+fn thirty_months() {
+    let minutes = |alert: &Alert, from: i64| (alert.at.0 - at(from).0) / MINUTE;
+    let (mut honest, mut ten_times, mut drips) = (0, Vec::new(), Vec::new());
+    for seed in 100..130 {
+        let false_alerts = month(seed, Insider::Honest);
+        false_alerts.iter().for_each(|alert| println!("seed {seed}: {alert} {:?}", alert.kind));
+        honest += false_alerts.len();
+        let of_insider = |alerts: &[Alert]| alerts.iter().all(|alert| alert.account == Some(account(INSIDER)));
+        let alerts = month(seed, Insider::TenTimes(22));
+        assert!(of_insider(&alerts));
+        // He begins at eight.
+        ten_times.push(minutes(alerts.first().expect("an alert"), 22 * DAY - HOUR));
+        let alerts = month(seed, Insider::Drip(21));
+        assert!(of_insider(&alerts));
+        drips.push(minutes(alerts.first().expect("an alert"), 21 * DAY - 9 * HOUR) / (24 * 60) + 1);
+    }
+    ten_times.sort_unstable();
+    drips.sort_unstable();
+    println!("false alerts {honest}; ten times: minutes {ten_times:?}; drip: day {drips:?}");
+    assert_eq!(honest, 0);
+}

@@ -72,7 +72,7 @@ fn counting(criterion: &mut Criterion) {
             black_box(page.note(&reading(n, Some(AccountKey(key(1))), 1), &hundred))
         });
     });
-    let (mut customers, mut n) = (watch(), 0);
+    let (mut customers, mut n) = (watch(), 0_u64);
     group.bench_function("one of 100,000 customers sees themselves", |bench| {
         bench.iter(|| {
             n += 1;

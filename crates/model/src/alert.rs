@@ -117,13 +117,11 @@ impl Alert {
     /// The command that shows whose data it is about.
     #[must_use]
     pub fn next_step(&self) -> String {
+        if let Some(account) = self.account {
+            return format!("sekisho scope --account {account}");
+        }
         match (self.kind, self.session) {
-            (
-                AlertKind::Budget | AlertKind::Peers | AlertKind::SlowDrip | AlertKind::SessionSubjects,
-                Some(session),
-            ) => {
-                format!("sekisho scope --session {session}")
-            }
+            (AlertKind::SessionSubjects, Some(session)) => format!("sekisho scope --session {session}"),
             (kind, _) if kind.is_of_prefix() => {
                 let (network, length) = network_of(self.client);
                 format!("sekisho scope --client {network}/{length}")
@@ -207,8 +205,10 @@ mod tests {
 
     #[test]
     fn an_alert_says_what_to_do_next() {
-        let session = "ab".repeat(16);
-        assert_eq!(alert(AlertKind::Budget).next_step(), format!("sekisho scope --session {session}"));
+        let (session, account) = ("ab".repeat(16), "cd".repeat(16));
+        assert_eq!(alert(AlertKind::SessionSubjects).next_step(), format!("sekisho scope --session {session}"));
+        let of_account = Alert { account: Some(AccountKey([0xcd; 16])), ..alert(AlertKind::Budget) };
+        assert_eq!(of_account.next_step(), format!("sekisho scope --account {account}"));
         assert_eq!(alert(AlertKind::ClientPersons).next_step(), "sekisho scope --client 203.0.113.9");
         assert_eq!(alert(AlertKind::PrefixPersons).next_step(), "sekisho scope --client 203.0.113.0/24");
     }

@@ -81,7 +81,7 @@ impl Tally {
     fn is_of(&self, withheld: &sekisho_model::Withheld) -> bool {
         let (question, transaction) = (&self.question, &withheld.transaction);
         question.client.is_none_or(|network| network.contains(&transaction.client))
-            && question.session.is_none_or(|session| transaction.session == Some(session))
+            && question.wants_session(transaction.session)
             && question.route.as_ref().is_none_or(|route| *route == transaction.route)
     }
 
@@ -89,7 +89,7 @@ impl Tally {
         let question = &self.question;
         question.covers(alert.at)
             && question.client.is_none_or(|network| network.contains(&alert.client))
-            && question.session.is_none_or(|session| alert.session == Some(session))
+            && question.wants_session(alert.session)
             && question.route.as_ref().is_none_or(|route| *route == alert.route)
     }
 
@@ -100,7 +100,7 @@ impl Tally {
         !ended_before
             && !began_after
             && question.client.is_none_or(|network| network.contains(&suspect.client))
-            && question.session.is_none_or(|session| suspect.session == Some(session))
+            && question.wants_session(suspect.session)
             && question.route.as_ref().is_none_or(|route| *route == suspect.route)
     }
 

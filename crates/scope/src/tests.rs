@@ -166,7 +166,7 @@ fn an_alert_is_told_with_its_numbers_and_what_to_do_next() {
     let told: Vec<&str> = table.lines().skip_while(|line| *line != "Alerts").skip(1).map(str::trim).collect();
     assert!(told[0].ends_with("192.0.2.1  /staff  account cdcdcdcd…"), "{told:?}");
     assert_eq!(told[1], "214 distinct customers in 1 h; peers' 99.5 % = 38; 190 without a case");
-    assert_eq!(told[2], format!("sekisho scope --session {}", "ab".repeat(16)));
+    assert_eq!(told[2], format!("sekisho scope --account {}", "cd".repeat(16)));
     let json: serde_json::Value = serde_json::from_str(&answer.to_json()).expect("JSON");
     assert_eq!(json["alerts"][0]["kind"], "peers");
     let others = Question { client: Some("198.51.100.0/24".parse().expect("a network")), ..Question::default() };

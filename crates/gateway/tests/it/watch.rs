@@ -112,7 +112,7 @@ fn a_clerk_who_reads_ten_times_as_much_is_told_with_the_numbers() {
     let [alert] = alerts(&records)[..] else { panic!("one alert: {:?}", alerts(&records)) };
     assert_eq!(alert.to_string(), "100 distinct customers in 1 h; limit = 99; 90 without a case");
     assert_eq!(alert.account, Some(crate::harness::key().account("mori")));
-    assert_eq!(alert.next_step(), format!("sekisho scope --session {}", alert.session.expect("a session")));
+    assert_eq!(alert.next_step(), format!("sekisho scope --account {}", crate::harness::key().account("mori")));
 }
 
 #[test]

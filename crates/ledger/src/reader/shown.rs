@@ -5,7 +5,7 @@ use crate::Error;
 use crate::seal::part_path;
 use crate::segment::{self, Part};
 use sekisho_model::{AccountKey, Bound, Record, ResponseId, SessionKey, Subject, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How long before it was used a session may have been bound.
@@ -63,6 +63,15 @@ impl Reader {
             left.filter_map(|exposure| accounts.row(exposed.at, session, &transaction.route, exposure.subject))
                 .for_each(&mut each);
         })
+    }
+
+    /// The sessions that were ever this account's.
+    pub fn sessions_of(&self, account: AccountKey) -> Result<BTreeSet<SessionKey>, Error> {
+        let snapshot = self.snapshot()?;
+        let accounts = self.accounts(&snapshot, &Filter::default())?;
+        let is_its =
+            |bounds: &[(Timestamp, Option<AccountKey>)]| bounds.iter().any(|(_, bound)| *bound == Some(account));
+        Ok(accounts.by_session.iter().filter(|(_, bounds)| is_its(bounds)).map(|(session, _)| *session).collect())
     }
 
     fn accounts(&self, snapshot: &Snapshot, around: &Filter) -> Result<Accounts, Error> {

@@ -271,4 +271,8 @@ fn what_accounts_were_shown_is_in_segments_and_log() {
     };
     assert_eq!(shown(0), [(1, 1), (1, 2), (1, 100), (2, 101)]);
     assert_eq!(shown(20), [(1, 2), (1, 100), (2, 101)]);
+    let sessions =
+        |number| reader.sessions_of(AccountKey([number; 16])).expect("readable").into_iter().collect::<Vec<_>>();
+    assert_eq!(sessions(1), [staff]);
+    assert_eq!(sessions(3), []);
 }

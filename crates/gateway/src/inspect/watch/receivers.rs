@@ -1,5 +1,7 @@
 //! Sessions, clients and clients' networks within the last hour: what they were shown, and as whom they are signed in.
 //!
+//! A session that is shown its own person only is not counted as one that is shown somebody.
+//!
 //! Credential stuffing looks like this: each session sees its own person only, and one client is signed in as many.
 //! Windows slide in steps of five minutes. Bounded by two generations, as elsewhere: when the younger is full or an hour
 //! old it becomes the older, and the older is forgotten; whoever was forgotten begins anew, so an attacker with more
@@ -28,8 +30,8 @@ const TICK_S: u32 = 5 * 60;
 /// The receivers of the last hour.
 #[derive(Debug, Default)]
 pub(super) struct Receivers {
-    younger: HashMap<Who, Receiver>,
-    older: HashMap<Who, Receiver>,
+    younger: HashMap<Who, Box<Receiver>>,
+    older: HashMap<Who, Box<Receiver>>,
     since: Timestamp,
     keys: usize,
 }
@@ -56,7 +58,7 @@ impl Receivers {
         let mut alerts = Vec::new();
         if let Some(session) = reading.session
             && limits.subjects_per_hour_max.is_some()
-            && !subjects.is_empty()
+            && subjects.iter().any(|subject| Some(*subject) != reading.person)
         {
             let of_session = ClientLimits { subjects_per_hour_max: limits.subjects_per_hour_max, ..Default::default() };
             alerts.extend(self.receive(Who::Session(session), reading, subjects, &of_session));
@@ -77,7 +79,7 @@ impl Receivers {
     fn receive(&mut self, who: Who, reading: &Reading<'_>, subjects: &[Subject], limits: &ClientLimits) -> Vec<Alert> {
         self.grow_old(reading.at);
         if !self.younger.contains_key(&who) {
-            let known = self.older.remove(&who).unwrap_or_else(Receiver::new);
+            let known = self.older.remove(&who).unwrap_or_else(|| Box::new(Receiver::new()));
             self.keys += known.keys();
             self.younger.insert(who, known);
         }

@@ -7,14 +7,12 @@
 //! about 1.2/√(`keys_max`/2), 2.7 % for 4,096 keys. A window that empties is exact again.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 
 /// Distinct keys of the last `TICKS` ticks.
 #[derive(Debug)]
 pub struct Recent<K, const TICKS: usize> {
     last_seen: HashMap<K, u32>,
-    hasher: RandomState,
     /// Keys last seen in a tick, by its number modulo `TICKS`.
     by_tick: [u32; TICKS],
     now: u32,
@@ -39,7 +37,6 @@ impl<K: Copy + Eq + Hash, const TICKS: usize> Recent<K, TICKS> {
     pub fn new(keys_max: usize) -> Recent<K, TICKS> {
         Recent {
             last_seen: HashMap::new(),
-            hasher: RandomState::new(),
             by_tick: [0; TICKS],
             now: 0,
             live: 0,
@@ -107,9 +104,8 @@ impl<K: Copy + Eq + Hash, const TICKS: usize> Recent<K, TICKS> {
         self.last_seen.retain(|_, last| now - *last < TICKS as u32);
         while self.last_seen.len() > enough {
             self.sparseness += 1;
-            let mut last_seen = std::mem::take(&mut self.last_seen);
-            last_seen.retain(|key, _| self.is_kept(key));
-            self.last_seen = last_seen;
+            let (hasher, sparseness) = (self.last_seen.hasher().clone(), self.sparseness);
+            self.last_seen.retain(|key, _| is_sampled(hasher.hash_one(key), sparseness));
             self.by_tick = [0; TICKS];
             self.last_seen.values().for_each(|last| self.by_tick[*last as usize % TICKS] += 1);
             self.live = self.by_tick.iter().sum();
@@ -121,10 +117,15 @@ impl<K: Copy + Eq + Hash, const TICKS: usize> Recent<K, TICKS> {
     }
 
     fn is_kept(&self, key: &K) -> bool {
-        self.sparseness == 0 || self.hasher.hash_one(key).trailing_zeros() >= self.sparseness
+        self.sparseness == 0 || is_sampled(self.last_seen.hasher().hash_one(key), self.sparseness)
     }
 
     fn weight(&self) -> u64 {
         1 << self.sparseness.min(32)
     }
+}
+
+/// Whether a key of this hash is kept. Bits from the middle: the map itself finds its place by the lowest and highest.
+fn is_sampled(hash: u64, sparseness: u32) -> bool {
+    (hash >> 24).trailing_zeros() >= sparseness
 }

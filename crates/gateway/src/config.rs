@@ -2,6 +2,7 @@
 //! every check; nothing in here can be wrong by itself, save what only the machine can say (an address in use).
 
 use crate::inspect::Policy;
+use crate::inspect::watch::{CaseSource, WatchRules};
 use ipnet::IpNet;
 use sekisho_model::FieldKind;
 use std::net::SocketAddr;
@@ -30,6 +31,10 @@ pub struct Config {
     pub logout_paths: Vec<String>,
     /// Names of the registers of planted customers.
     pub canaries: Vec<String>,
+    /// Numbers that are too high.
+    pub watch: WatchRules,
+    /// The file of open cases.
+    pub open_cases: Option<PathBuf>,
     /// Deadlines.
     pub deadlines: Deadlines,
     /// Limits.
@@ -94,6 +99,8 @@ pub struct Route {
     pub websocket: bool,
     /// What responses may show to whom.
     pub rules: Policy,
+    /// Where its requests name their case.
+    pub case: Option<CaseSource>,
 }
 
 /// A log-in: binds the session that it gives out to the persons whom its field names.

@@ -9,7 +9,7 @@
 //! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `binding` and `login` (whose a session is). Beside
 //! them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
-//! responses cannot bound), `recorder` (the ledger as a trait), `events` and `metrics`.
+//! responses cannot bound), [`watch`] (numbers that are too high; `watching` feeds it), `recorder` (the ledger as a trait), `events` and `metrics`.
 
 mod binding;
 mod blind;
@@ -31,6 +31,8 @@ mod request;
 mod response;
 #[cfg(test)]
 mod tests;
+pub mod watch;
+mod watching;
 
 pub use binding::REMEMBERED;
 pub use body::InspectedBody;
@@ -54,12 +56,14 @@ use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Bound, Clock, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
+use sekisho_model::{Alert, Bound, Clock, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use watch::{Case, Watch, WatchRules};
+use watching::Watching;
 
 /// What an [`Inspector`] is made of.
 pub struct InspectorParts {
@@ -79,6 +83,8 @@ pub struct InspectorParts {
     pub events: Option<LiveEventSender>,
     /// Names of the registers of planted customers.
     pub canaries: Vec<String>,
+    /// What counts, with its past.
+    pub watch: Watch,
 }
 
 /// What the routing layer knows of a request before the upstream is contacted.
@@ -96,6 +102,8 @@ pub struct Exchange {
     pub login: Option<Arc<Login>>,
     /// Whether this request logs out.
     pub is_logout: bool,
+    /// Whether it names a case.
+    pub case: Case,
 }
 
 /// How a route is inspected.
@@ -128,6 +136,7 @@ struct Shared {
     blind: Mutex<BlindWatch>,
     bindings: Bindings,
     crowd: Crowd,
+    watching: Watching,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
 }
@@ -183,10 +192,11 @@ impl Inspector {
     /// An inspector that records in this ledger.
     #[must_use]
     pub fn new(parts: InspectorParts) -> Inspector {
-        let InspectorParts { ledger, index, clock, key, limits, deadlines, events, canaries } = parts;
+        let InspectorParts { ledger, index, clock, key, limits, deadlines, events, canaries, watch } = parts;
         let bounds = Bounds::of(&limits, &deadlines, canaries);
         let held = HeldBytes::new(limits.held_bytes_max);
-        Inspector::with_recorder(Box::new(ledger), index, clock, key, bounds, held, events)
+        let watching = Watching::new(watch, Arc::clone(&key));
+        Inspector::with_recorder(Box::new(ledger), index, clock, key, (bounds, held, watching), events)
     }
 
     fn with_recorder(
@@ -194,8 +204,7 @@ impl Inspector {
         index: Arc<ArcSwap<Index>>,
         clock: Arc<dyn Clock>,
         key: Arc<HashKey>,
-        bounds: Bounds,
-        held: HeldBytes,
+        (bounds, held, watching): (Bounds, HeldBytes, Watching),
         events: Option<LiveEventSender>,
     ) -> Inspector {
         let shared = Shared {
@@ -209,6 +218,7 @@ impl Inspector {
             blind: Mutex::default(),
             bindings: Bindings::default(),
             crowd: Crowd::default(),
+            watching,
             counters: Arc::default(),
             events,
         };
@@ -224,8 +234,10 @@ impl Inspector {
         }
     }
 
-    /// Puts other limits, deadlines and registers of planted customers in force for the requests that follow; `held_bytes_max` stays.
-    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>) {
+    /// Puts other limits, deadlines, registers of planted customers and thresholds in force for the requests that
+    /// follow; `held_bytes_max` stays.
+    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>, watch: WatchRules) {
+        self.shared.watching.reload(watch);
         self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines, canaries)));
     }
 
@@ -248,7 +260,7 @@ impl Inspector {
     /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
     /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
     pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
-        let Exchange { client, route, policy, session, login, is_logout } = exchange;
+        let Exchange { client, route, policy, session, login, is_logout, case } = exchange;
         let transaction = Transaction {
             at: self.shared.clock.now(),
             client,
@@ -259,7 +271,7 @@ impl Inspector {
             status: 0,
         };
         let sequence = self.shared.recorder.next_sequence();
-        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, policy);
+        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, (policy, case));
         if policy.inspect && !policy.continuity && self.shared.recorder.health() == Health::Unhealthy {
             journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
             return Err(Refused);
@@ -303,6 +315,7 @@ impl Inspection {
             };
             // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
             before.iter().for_each(|before| shared.unbind(*before, now));
+            self.journal.count_login(issued, &owner);
             shared.bind(issued, owner, now);
             self.journal.logged_in(issued);
             shared.counters.logins_bound.add(1);
@@ -378,6 +391,9 @@ impl Shared {
             self.counters.records_lost.add(1);
         }
     }
+
+    /// A number is too high: here a session, an account or an address can be contained.
+    fn alarmed(&self, _alert: &Alert) {}
 
     /// Tells the terminal, where one listens.
     fn tell(&self, event: impl FnOnce() -> LiveEvent) {

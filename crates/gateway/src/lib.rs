@@ -69,6 +69,8 @@ pub struct Parts {
     pub events: Option<LiveEventSender>,
     /// Whose sessions were before a restart, oldest first, over [`inspect::REMEMBERED`].
     pub bound: Vec<Bound>,
+    /// What accounts were shown before this process began, by the configuration's rules; `None` begins with nothing.
+    pub past: Option<inspect::watch::Watch>,
 }
 
 /// Why the gateway could not start or reload.
@@ -133,7 +135,7 @@ pub struct Gateway {
 impl Gateway {
     /// Reads what the configuration names, binds every address, and starts the workers. When it returns, clients
     /// can connect.
-    pub fn start(config: Config, parts: Parts) -> Result<Gateway, Error> {
+    pub fn start(config: Config, mut parts: Parts) -> Result<Gateway, Error> {
         let serving = Arc::new(Serving::new(config, system_time(&*parts.clock))?);
         let config = &serving.config;
         let sockets = server::bind(config)?;
@@ -154,6 +156,10 @@ impl Gateway {
             deadlines: config.deadlines,
             events: parts.events.clone(),
             canaries: config.canaries.clone(),
+            watch: parts
+                .past
+                .take()
+                .unwrap_or_else(|| inspect::watch::Watch::new(config.watch.clone(), |name| parts.key.account(name))),
         });
         inspector.restore(&parts.bound);
         let shared = Arc::new(Shared {
@@ -201,7 +207,9 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        self.shared.inspector.reload(serving.limits(), serving.deadlines(), serving.config.canaries.clone());
+        let config = &serving.config;
+        let watch = config.watch.clone();
+        self.shared.inspector.reload(serving.limits(), serving.deadlines(), config.canaries.clone(), watch);
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

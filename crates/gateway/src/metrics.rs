@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sekisho_ledger::Health;
+use sekisho_model::AlertKind;
 use std::fmt;
 use std::sync::Arc;
 
@@ -168,6 +169,10 @@ impl Live {
         for reason in REASONS {
             let labels = Reason { reason: reason_name(reason) };
             ConstCounter::new(counters.not_inspectable(reason)).encode(by_reason.encode_family(&labels)?)?;
+        }
+        let mut by_kind = encoder.encode_descriptor("alerts", "Alerts, by kind", None, MetricType::Counter)?;
+        for (kind, counter) in AlertKind::ALL.iter().zip(&counters.alerts) {
+            ConstCounter::new(counter.value()).encode(by_kind.encode_family(&[("kind", kind.name())])?)?;
         }
         Ok(())
     }

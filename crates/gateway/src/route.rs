@@ -213,6 +213,7 @@ pub fn fuzz_route(data: &[u8]) {
         compress: false,
         websocket: false,
         rules: crate::inspect::Policy::default(),
+        case: None,
     };
     let table = RouteTable::new(vec![route("/"), route("/my"), route("/my/orders/"), route("/admin")]);
     let path = String::from_utf8_lossy(data);

@@ -9,6 +9,7 @@ use crate::dispatch::send;
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
 use crate::headers;
+use crate::inspect::watch::Case;
 use crate::inspect::{Exchange, RoutePolicy};
 use crate::refusal::Refusal;
 use crate::reply::{self, Compression, Inspected, Reply};
@@ -22,6 +23,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
+use sekisho_model::Timestamp;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -150,6 +152,7 @@ impl Service {
             session: token.map(|token| shared.parts.key.session(token)),
             login: login(&current.serving.config, host, head),
             is_logout: current.serving.config.logout_paths.iter().any(|path| path == head.uri.path()),
+            case: case(current, route, head, || shared.parts.clock.now()),
         }
     }
 
@@ -177,6 +180,16 @@ impl Service {
         let body = UpstreamBody::new(body, connection, pool, upload, idle_max);
         let response = Response::from_parts(head, body);
         inspection.response(response).await
+    }
+}
+
+/// Whether a request names a case that is open, where its route asks for one.
+fn case(current: &Current, route: &Route, head: &request::Parts, now: impl FnOnce() -> Timestamp) -> Case {
+    let Some(source) = &route.case else { return Case::NotAsked };
+    match (source.id(head), &current.serving.open_cases) {
+        (None, _) => Case::Missing,
+        (Some(_), None) => Case::Open,
+        (Some(id), Some(open)) => open.judge(&id, now()),
     }
 }
 

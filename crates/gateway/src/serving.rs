@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::config::{Config, Deadlines, Limits, Listener};
+use crate::inspect::watch::OpenCases;
 use crate::route::RouteTable;
 use crate::tls::ServerTls;
 use crate::upstream::Target;
@@ -16,6 +17,8 @@ pub(crate) struct Serving {
     pub(crate) targets: Vec<Arc<Target>>,
     /// One for each listener; `None` is plain HTTP.
     pub(crate) tls: Vec<Option<ServerTls>>,
+    /// Where the configuration names a file.
+    pub(crate) open_cases: Option<OpenCases>,
 }
 
 impl Serving {
@@ -38,7 +41,8 @@ impl Serving {
             loaded.map_err(|err| Error::Tls { address: listener.address, err })
         };
         let tls = config.listeners.iter().map(tls).collect::<Result<_, _>>()?;
-        Ok(Serving { tls, routes: RouteTable::new(config.routes.clone()), targets, config })
+        let open_cases = config.open_cases.clone().map(OpenCases::new);
+        Ok(Serving { open_cases, tls, routes: RouteTable::new(config.routes.clone()), targets, config })
     }
 
     /// What of another configuration only a restart can put in force; `None` when nothing.

@@ -37,7 +37,7 @@ mod wal;
 pub use error::Error;
 pub use options::{Options, SealOnClose};
 pub use query::{QUERY_SOURCE, append_query};
-pub use reader::{Filter, Finding, FindingRow, Reader, ResponseRow, Told};
+pub use reader::{Filter, Finding, FindingRow, Reader, ResponseRow, ShownRow, Told};
 pub use real_disk::RealDisk;
 pub use recover::{Recovery, SEQUENCE_ROOM, TornTail};
 pub use shared::RECORD_BYTES_MAX;

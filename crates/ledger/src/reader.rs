@@ -1,5 +1,10 @@
 //! Reading a ledger, also while a writer runs: sealed segments first, then the log behind them, nothing twice.
 
+mod shown;
+
+pub use shown::ShownRow;
+pub(crate) use shown::left;
+
 use crate::Error;
 use crate::manifest::{Manifest, Segment};
 use crate::recover::sealed_head;
@@ -12,7 +17,7 @@ use sekisho_model::{
     Bound, Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId, Subject,
     Timestamp, Transaction,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +36,8 @@ pub struct Filter {
     pub client: Option<IpNet>,
     /// This session.
     pub session: Option<SessionKey>,
+    /// One of these sessions: those of an account.
+    pub sessions: Option<Arc<BTreeSet<SessionKey>>>,
     /// This route.
     pub route: Option<String>,
     /// This person; of no meaning for responses.
@@ -100,12 +107,20 @@ impl Filter {
     #[must_use]
     pub fn admits(&self, at: Timestamp, transaction: Option<&Transaction>) -> bool {
         let Some(transaction) = transaction else {
-            return self.covers(at) && self.client.is_none() && self.session.is_none() && self.route.is_none();
+            let is_any = self.client.is_none() && self.session.is_none() && self.sessions.is_none();
+            return self.covers(at) && is_any && self.route.is_none();
         };
         self.covers(at)
             && self.client.is_none_or(|net| net.contains(&transaction.client))
-            && self.session.is_none_or(|session| transaction.session == Some(session))
+            && self.wants_session(transaction.session)
             && self.route.as_ref().is_none_or(|route| *route == transaction.route)
+    }
+
+    /// Whether a session, or having none, is asked for.
+    #[must_use]
+    pub fn wants_session(&self, session: Option<SessionKey>) -> bool {
+        self.session.is_none_or(|wanted| session == Some(wanted))
+            && self.sessions.as_ref().is_none_or(|wanted| session.is_some_and(|session| wanted.contains(&session)))
     }
 
     /// Whether a finding is of the person asked for. A value without a register is of nobody.
@@ -171,7 +186,8 @@ impl Reader {
         let snapshot = self.snapshot()?;
         // Rows of a client or session lie together in the one, those of a person in the other: adding up persons is
         // much faster when each comes once.
-        let by_client = filter.subject.is_none() && (filter.client.is_some() || filter.session.is_some());
+        let by_client = filter.subject.is_none()
+            && (filter.client.is_some() || filter.session.is_some() || filter.sessions.is_some());
         let part = if by_client { Part::Findings } else { Part::BySubject };
         for segment in snapshot.segments(filter) {
             segment::findings(&*self.disk, &part_path(&self.dir, segment, part), filter, &mut each)?;
@@ -218,12 +234,12 @@ impl Reader {
         })
     }
 
-    /// Starts, registers, suspects, queries and what was withheld. Not heartbeats, which are many.
+    /// Starts, registers, suspects, queries, alerts and what was withheld. Not heartbeats, which are many.
     pub fn events(&self, each: &mut dyn FnMut(SourceId, Record)) -> Result<(), Error> {
         let snapshot = self.snapshot()?;
         for segment in &snapshot.manifest.segments {
             let path = part_path(&self.dir, segment, Part::Events);
-            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld"].contains(&kind);
+            let wanted = |kind: &str| ["started", "registers", "suspect", "query", "withheld", "alert"].contains(&kind);
             segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| each(segment.source, record))?;
         }
         snapshot.log_records(&mut |source, record| match record {

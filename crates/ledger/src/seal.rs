@@ -154,6 +154,7 @@ pub(crate) fn time_of(record: &Record) -> Timestamp {
         Record::Query(query) => query.at,
         Record::Withheld(withheld) => withheld.at,
         Record::Bound(bound) => bound.at,
+        Record::Alert(alert) => alert.at,
     }
 }
 

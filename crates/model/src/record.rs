@@ -5,7 +5,7 @@
 //! So every sequence number that was given out has a `Closed`, and a missing one is a visible gap (LED-4).
 //! No record holds a value in clear (PRV-1), save the client's address, which has its own retention.
 
-use crate::{FieldSet, RegisterDescription, Subject, Timestamp, ValueHash};
+use crate::{Alert, FieldSet, RegisterDescription, Subject, Timestamp, ValueHash};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -382,4 +382,6 @@ pub enum Record {
     Withheld(Withheld),
     /// Whose a session is.
     Bound(Bound),
+    /// A number passed its limit.
+    Alert(Alert),
 }

@@ -2,7 +2,7 @@
 
 use crate::Person;
 use crate::persons::Persons;
-use sekisho_model::{SubjectId, SuspectReason, Timestamp, Uninspectable};
+use sekisho_model::{Alert, AlertKind, SubjectId, SuspectReason, Timestamp, Uninspectable};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,8 @@ pub struct Answer {
     pub last: Option<Timestamp>,
     /// Sessions whose extraction cannot be bounded by their responses.
     pub not_boundable: Vec<NotBoundable>,
+    /// Numbers that were too high, in the order of time.
+    pub alerts: Vec<AlertAnswer>,
     #[serde(skip)]
     pub(crate) persons: Vec<Persons>,
 }
@@ -153,6 +155,58 @@ pub struct NotBoundable {
     /// When the pattern was complete.
     #[serde(serialize_with = "rfc3339_always")]
     pub last: Timestamp,
+}
+
+/// A number that passed its limit.
+#[derive(Debug, Serialize)]
+pub struct AlertAnswer {
+    /// When it passed.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub at: Timestamp,
+    /// Which number.
+    pub kind: AlertKind,
+    /// The client's address.
+    pub client: String,
+    /// The session's keyed hash.
+    pub session: Option<String>,
+    /// The account's keyed hash.
+    pub account: Option<String>,
+    /// The route.
+    pub route: String,
+    /// Seconds of the window in which was counted.
+    pub window_s: u32,
+    /// The number.
+    pub count: u64,
+    /// What it may be.
+    pub limit: u64,
+    /// The 99.5 % quantile of the account's peers.
+    pub peers_quantile: Option<u64>,
+    /// Distinct subjects that were read without a case within the last hour.
+    pub without_case: Option<u64>,
+    /// All of it in words.
+    pub text: String,
+    /// The command that shows whose data it is about.
+    pub next_step: String,
+}
+
+impl From<&Alert> for AlertAnswer {
+    fn from(alert: &Alert) -> AlertAnswer {
+        AlertAnswer {
+            at: alert.at,
+            kind: alert.kind,
+            client: alert.client.to_string(),
+            session: alert.session.map(|session| session.to_string()),
+            account: alert.account.map(|account| account.to_string()),
+            route: alert.route.clone(),
+            window_s: alert.window_s,
+            count: alert.count,
+            limit: alert.limit,
+            peers_quantile: alert.peers_quantile,
+            without_case: alert.without_case,
+            text: alert.to_string(),
+            next_step: alert.next_step(),
+        }
+    }
 }
 
 impl Answer {

@@ -20,7 +20,7 @@ pub mod text;
 mod timeline;
 
 pub use answer::{
-    Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
+    AlertAnswer, Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
     RegisterAnswer, time_text,
 };
 pub use ask::ask;
@@ -30,6 +30,8 @@ pub use records::answer_records;
 use ipnet::IpNet;
 use sekisho_ledger::Filter;
 use sekisho_model::{SessionKey, SubjectId, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long before and after the period a response may have ended whose number would otherwise look like a gap.
@@ -46,6 +48,8 @@ pub struct Question {
     pub client: Option<IpNet>,
     /// This session.
     pub session: Option<SessionKey>,
+    /// One of these sessions: those of an account.
+    pub sessions: Option<Arc<BTreeSet<SessionKey>>>,
     /// The route of this name.
     pub route: Option<String>,
     /// One person, by the register's name and the number in it.
@@ -59,11 +63,17 @@ impl Question {
         self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
     }
 
+    /// Whether a session, or having none, is asked about.
+    fn wants_session(&self, session: Option<SessionKey>) -> bool {
+        self.session.is_none_or(|wanted| session == Some(wanted))
+            && self.sessions.as_ref().is_none_or(|wanted| session.is_some_and(|session| wanted.contains(&session)))
+    }
+
     /// The same to the ledger's reader; a person is not named, since the number of a register may change between
     /// rebuilds.
     fn filter(&self) -> Filter {
-        let Question { from, to, client, session, route, subject: _ } = self.clone();
-        Filter { from, to, client, session, route, subject: None }
+        let Question { from, to, client, session, sessions, route, subject: _ } = self.clone();
+        Filter { from, to, client, session, sessions, route, subject: None }
     }
 }
 

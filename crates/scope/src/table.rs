@@ -17,6 +17,8 @@ const COMBINATIONS_MAX: usize = 12;
 const GAPS_MAX: usize = 5;
 /// Sessions that are not boundable told; the rest is counted.
 const NOT_BOUNDABLE_MAX: usize = 20;
+/// Alerts told; the rest is counted.
+const ALERTS_MAX: usize = 20;
 
 /// Whether the table may hold colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub fn render(answer: &Answer, zone: &TimeZone, colour: Colour) -> String {
     table.beside(answer, zone);
     table.coverage(&answer.coverage);
     table.not_boundable(answer);
+    table.alerts(answer, zone);
     table.text
 }
 
@@ -173,6 +176,27 @@ impl Table {
             self.line(&format!("  {client}{session}  {route}  {requests} requests like a blind injection"));
         }
         let more = answer.not_boundable.len().saturating_sub(NOT_BOUNDABLE_MAX);
+        if more > 0 {
+            self.line(&format!("  and {more} more (--format json lists them)"));
+        }
+    }
+
+    /// Each with what it is about, and the command that shows whose data that is.
+    fn alerts(&mut self, answer: &Answer, zone: &TimeZone) {
+        if answer.alerts.is_empty() {
+            return;
+        }
+        self.line("");
+        let heading = self.paint("Alerts", YELLOW);
+        self.line(&heading);
+        for alert in answer.alerts.iter().take(ALERTS_MAX) {
+            let account = alert.account.as_deref().map(|key| format!("  account {}…", &key[..8.min(key.len())]));
+            let (at, route, client) = (local(alert.at, zone), &alert.route, &alert.client);
+            self.line(&format!("  {at}  {client}  {route}{}", account.unwrap_or_default()));
+            wrap(&alert.text, COLUMNS - 6).iter().for_each(|line| self.line(&format!("      {line}")));
+            self.line(&format!("      {}", alert.next_step));
+        }
+        let more = answer.alerts.len().saturating_sub(ALERTS_MAX);
         if more > 0 {
             self.line(&format!("  and {more} more (--format json lists them)"));
         }

@@ -8,8 +8,8 @@ use crate::found::{Found, undescribed_name};
 use crate::persons::Combined;
 use crate::timeline::{Described, Timeline};
 use crate::{
-    Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected, RegisterAnswer,
-    time_text,
+    AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected,
+    RegisterAnswer, time_text,
 };
 use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) struct Tally {
     /// First sequence numbers of runs in the period: all numbers below them were given out.
     runs: Vec<(SourceId, u64)>,
     not_boundable: Vec<NotBoundable>,
+    alerts: Vec<AlertAnswer>,
 }
 
 impl Tally {
@@ -39,6 +40,7 @@ impl Tally {
             timeline,
             runs: Vec::new(),
             not_boundable: Vec::new(),
+            alerts: Vec::new(),
         };
         for (source, event) in events {
             tally.event(*source, event);
@@ -61,6 +63,9 @@ impl Tally {
                 last: suspect.at,
             }),
             // Of one subject only what left is told.
+            Record::Alert(alert) if self.question.subject.is_none() && self.is_about(alert) => {
+                self.alerts.push(alert.into());
+            }
             Record::Withheld(withheld)
                 if withheld.outcome != WithheldOutcome::Passed
                     && self.question.subject.is_none()
@@ -76,8 +81,16 @@ impl Tally {
     fn is_of(&self, withheld: &sekisho_model::Withheld) -> bool {
         let (question, transaction) = (&self.question, &withheld.transaction);
         question.client.is_none_or(|network| network.contains(&transaction.client))
-            && question.session.is_none_or(|session| transaction.session == Some(session))
+            && question.wants_session(transaction.session)
             && question.route.as_ref().is_none_or(|route| *route == transaction.route)
+    }
+
+    fn is_about(&self, alert: &sekisho_model::Alert) -> bool {
+        let question = &self.question;
+        question.covers(alert.at)
+            && question.client.is_none_or(|network| network.contains(&alert.client))
+            && question.wants_session(alert.session)
+            && question.route.as_ref().is_none_or(|route| *route == alert.route)
     }
 
     fn asks_about(&self, suspect: &sekisho_model::Suspect) -> bool {
@@ -87,7 +100,7 @@ impl Tally {
         !ended_before
             && !began_after
             && question.client.is_none_or(|network| network.contains(&suspect.client))
-            && question.session.is_none_or(|session| suspect.session == Some(session))
+            && question.wants_session(suspect.session)
             && question.route.as_ref().is_none_or(|route| *route == suspect.route)
     }
 
@@ -105,6 +118,7 @@ impl Tally {
     /// The answer, at this time.
     pub(crate) fn finish(mut self, now: Timestamp) -> Answer {
         self.ended.find_open();
+        self.alerts.sort_by_key(|alert| alert.at);
         for (source, sequence_first) in &self.runs {
             self.ended.seen.given_out(*source, *sequence_first);
         }
@@ -134,6 +148,7 @@ impl Tally {
             first,
             last,
             not_boundable: self.not_boundable,
+            alerts: self.alerts,
             persons,
         }
     }

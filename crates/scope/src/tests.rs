@@ -146,6 +146,34 @@ fn what_was_withheld_is_told_and_counts_nobody() {
 }
 
 #[test]
+fn an_alert_is_told_with_its_numbers_and_what_to_do_next() {
+    let mut story = Story::new();
+    story.push(Record::Alert(Alert {
+        at: story.at,
+        kind: AlertKind::Peers,
+        client: "192.0.2.1".parse().expect("an address"),
+        session: Some(SessionKey([0xab; 16])),
+        account: Some(AccountKey([0xcd; 16])),
+        route: "/staff".into(),
+        window_s: 3600,
+        count: 214,
+        limit: 57,
+        peers_quantile: Some(38),
+        without_case: Some(190),
+    }));
+    let answer = story.ask(&Question::default());
+    let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
+    let told: Vec<&str> = table.lines().skip_while(|line| *line != "Alerts").skip(1).map(str::trim).collect();
+    assert!(told[0].ends_with("192.0.2.1  /staff  account cdcdcdcd…"), "{told:?}");
+    assert_eq!(told[1], "214 distinct customers in 1 h; peers' 99.5 % = 38; 190 without a case");
+    assert_eq!(told[2], format!("sekisho scope --account {}", "cd".repeat(16)));
+    let json: serde_json::Value = serde_json::from_str(&answer.to_json()).expect("JSON");
+    assert_eq!(json["alerts"][0]["kind"], "peers");
+    let others = Question { client: Some("198.51.100.0/24".parse().expect("a network")), ..Question::default() };
+    assert!(story.ask(&others).alerts.is_empty());
+}
+
+#[test]
 fn the_table_of_a_theft() {
     let my_number = Generic { kind: GenericKind::MyNumber, value: None, reflected: false };
     let story = Story::new()

@@ -91,6 +91,10 @@ impl Live {
                 let done = if *outcome == WithheldOutcome::Masked { "masked" } else { "withheld" };
                 self.line(&head, "33", &format!("{done}: data of {}", counted(*persons, "other person")));
             }
+            LiveEvent::Alert(alert) => {
+                let head = format!("{}       {}  {}", self.time(alert.at), pad(&alert.route, 16), alert.client);
+                self.line(&head, "33", &format!("{alert}: {}", alert.next_step()));
+            }
             LiveEvent::Refused { at, route, status, .. } => {
                 self.line(&format!("{}  {status}  {}", self.time(*at), pad(route, 16)), "33", "refused");
             }

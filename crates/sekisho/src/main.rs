@@ -10,6 +10,7 @@ mod keys;
 mod learn;
 mod live;
 mod logs;
+mod past;
 mod register_file;
 mod register_index;
 mod report;

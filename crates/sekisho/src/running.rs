@@ -3,6 +3,7 @@
 
 use crate::config;
 use crate::keys::Keys;
+use crate::past;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use sekisho_edm::Index;
@@ -45,9 +46,11 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let options = ledger.options(keys.signing.clone());
         let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options.clone() });
+        let ledger_directory = &ledger.directory;
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
         let bound = bound_before(&options, &*clock)?;
         record_registers(&ledger, &*clock, &index)?;
+        let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
             index: Arc::clone(&index),
@@ -56,6 +59,7 @@ impl Running {
             key: Arc::clone(&keys.hash),
             events,
             bound,
+            past,
         };
         match Gateway::start(config, parts) {
             Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),

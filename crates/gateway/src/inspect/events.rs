@@ -2,7 +2,7 @@
 //! what does not fit in the channel is dropped and counted.
 
 use sekisho_model::{
-    Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable, WithheldOutcome, WithheldReason,
+    Alert, Exposure, Generic, SessionKey, Suspect, Timestamp, Uninspectable, WithheldOutcome, WithheldReason,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,6 +64,8 @@ pub enum LiveEvent {
         /// What became of it.
         outcome: WithheldOutcome,
     },
+    /// A number passed its limit.
+    Alert(Alert),
     /// A request or its response was refused.
     Refused {
         /// The response.

@@ -4,9 +4,10 @@
 use super::crowd;
 use super::events::LiveEvent;
 use super::known::{Fact, Item, Receiver};
-use super::policy::{self, Action, Case, Forbidden};
+use super::policy::{self, Action, Forbidden};
 use super::recorder::Wait;
-use super::{Bounds, RoutePolicy, Shared, blind};
+use super::watch::Case;
+use super::{Bounds, RouteClass, RoutePolicy, Shared, blind};
 use http::StatusCode;
 use sekisho_edm::{Finding, Found};
 use sekisho_ledger::{NotDurable, Position};
@@ -22,6 +23,8 @@ pub(super) struct Journal {
     pub(super) sequence: u64,
     pub(super) transaction: Transaction,
     policy: RoutePolicy,
+    /// Whether the request names a case.
+    pub(super) case: Case,
     inspection: Inspection,
     disposition: Option<Disposition>,
     body_bytes_released: u64,
@@ -52,12 +55,19 @@ pub(super) struct Batch {
 }
 
 impl Journal {
-    pub(super) fn new(shared: Arc<Shared>, sequence: u64, transaction: Transaction, policy: RoutePolicy) -> Journal {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sequence: u64,
+        transaction: Transaction,
+        how: (RoutePolicy, Case),
+    ) -> Journal {
+        let (policy, case) = how;
         Journal {
             shared,
             sequence,
             transaction,
             policy,
+            case,
             inspection: Inspection::Inspected,
             disposition: None,
             body_bytes_released: 0,
@@ -71,6 +81,16 @@ impl Journal {
     /// This exchange logged a session in: its persons may be in the response.
     pub(super) fn logged_in(&mut self, session: SessionKey) {
         self.logged_in = Some(session);
+    }
+
+    /// Whose the response is: the session that it logged in, else the request's.
+    pub(super) fn session(&self) -> Option<SessionKey> {
+        self.logged_in.or(self.transaction.session)
+    }
+
+    /// Whom the route serves.
+    pub(super) fn class(&self) -> RouteClass {
+        self.policy.rules.class
     }
 
     /// Whether the route's policy can end or change a response.
@@ -88,10 +108,10 @@ impl Journal {
             return None;
         }
         let now = self.shared.clock.now();
-        let session = self.logged_in.or(self.transaction.session);
+        let session = self.session();
         let client = self.transaction.client_key;
         let receiver = session.map_or(crowd::Receiver::Client(client), crowd::Receiver::Session);
-        let case = Case { policy: &rules, index: &index, canaries: &canaries, findings };
+        let case = policy::Case { policy: &rules, index: &index, canaries: &canaries, findings };
         let owner = || self.shared.bindings.owner(session?, now);
         let admits = |subject, max| self.shared.crowd.admits(receiver, subject, max, now);
         let forbidden = policy::judge(&case, owner, admits)?;
@@ -192,7 +212,8 @@ impl Journal {
         };
         let facts = self.facts(&exposures, &generic);
         let is_known = facts.as_deref().is_some_and(|facts| self.shared.known.has_all(facts));
-        let position = self.append_exposed(findings, exposures, generic).map_err(|err| (stake, err))?;
+        let position = self.append_exposed(findings, exposures.clone(), generic).map_err(|err| (stake, err))?;
+        self.count_exposed(&exposures);
         let counters = &self.shared.counters;
         let wait = match is_known || self.shared.recorder.is_durable(position) {
             true => {

@@ -1,6 +1,6 @@
 //! Counters of the inspection, for `/metrics`. They are for watching; the ledger is the evidence.
 
-use sekisho_model::{Disposition, Inspection, Uninspectable};
+use sekisho_model::{AlertKind, Disposition, Inspection, Uninspectable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts since the start of the process.
@@ -40,6 +40,8 @@ pub struct InspectionCounters {
     pub masked: Counter,
     /// Responses that passed, and that enforced rules would have ended or masked.
     pub would_withhold: Counter,
+    /// Alerts, in the order of [`AlertKind::ALL`].
+    pub alerts: [Counter; AlertKind::ALL.len()],
 }
 
 /// Every reason, in the order of [`InspectionCounters::not_inspectable`].
@@ -81,6 +83,12 @@ impl InspectionCounters {
     pub fn not_inspectable(&self, reason: Uninspectable) -> u64 {
         let at = REASONS.iter().position(|other| *other == reason);
         at.map_or(0, |at| self.not_inspectable[at].value())
+    }
+
+    pub(crate) fn alerted(&self, kind: AlertKind) {
+        if let Some(counter) = AlertKind::ALL.iter().position(|other| *other == kind).map(|at| &self.alerts[at]) {
+            counter.add(1);
+        }
     }
 
     pub(crate) fn closed(&self, inspection: Inspection, disposition: Disposition) {

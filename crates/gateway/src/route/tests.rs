@@ -13,6 +13,7 @@ fn route(host: Option<&str>, path_prefix: &str) -> config::Route {
         compress: false,
         websocket: false,
         rules: Policy::default(),
+        case: None,
     }
 }
 

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig};
 use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
 use sekisho_gateway::inspect::Policy;
+use sekisho_gateway::inspect::watch::WatchRules;
 use sekisho_gateway::{Error, Gateway, Parts};
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::disk::Disk;
@@ -38,6 +39,8 @@ pub(crate) fn config(upstream: SocketAddr) -> Config {
         logins: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
+        watch: WatchRules::default(),
+        open_cases: None,
         deadlines: Deadlines::default(),
         limits: Limits::default(),
         workers: 1,
@@ -56,6 +59,7 @@ pub(crate) fn route(path_prefix: &str) -> Route {
         compress: false,
         websocket: false,
         rules: Policy::default(),
+        case: None,
     }
 }
 
@@ -131,7 +135,15 @@ fn ledger() -> (Ledger, Arc<SimDisk>) {
 
 fn parts(index: Index, ledger: Ledger) -> Parts {
     let index = Arc::new(ArcSwap::from_pointee(index));
-    Parts { index, ledger, clock: Arc::new(SystemClock::new()), key: key(), events: None, bound: Vec::new() }
+    Parts {
+        index,
+        ledger,
+        clock: Arc::new(SystemClock::new()),
+        key: key(),
+        events: None,
+        bound: Vec::new(),
+        past: None,
+    }
 }
 
 /// A gateway before `upstream`, changed as the test wants it; no registers.

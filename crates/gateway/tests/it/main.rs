@@ -12,3 +12,4 @@ mod proxying;
 mod sharing;
 mod tls;
 mod upgrade;
+mod watch;

@@ -19,7 +19,7 @@ mod tests;
 mod whole;
 
 pub(crate) use builder::Builder;
-pub(crate) use scan::{findings, records_lost, responses};
+pub(crate) use scan::{findings, records_lost, responses, shown};
 pub(crate) use whole::{events, records};
 
 use sekisho_model::Record;
@@ -120,5 +120,6 @@ fn kind_of(record: &Record) -> &'static str {
         Record::Query(_) => "query",
         Record::Withheld(_) => "withheld",
         Record::Bound(_) => "bound",
+        Record::Alert(_) => "alert",
     }
 }

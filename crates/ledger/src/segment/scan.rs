@@ -5,7 +5,7 @@
 use super::column::{Group, TableFile, Text};
 use super::whole::{Findings, not_a};
 use crate::Error;
-use crate::reader::{Filter, FindingRow, ResponseRow, Told};
+use crate::reader::{Filter, FindingRow, ResponseRow, Told, left};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::*;
@@ -72,6 +72,35 @@ pub(crate) fn findings(
             if filter.wants(&found) {
                 let response = response(sources[row], sequences[row]);
                 each(FindingRow { response, at: Timestamp(times[row]), found });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The persons' findings of a file in the filter's period that went to wanted sessions, echoes left out.
+pub(crate) fn shown(
+    disk: &dyn Disk,
+    path: &Path,
+    filter: &Filter,
+    is_wanted: &dyn Fn(SessionKey) -> bool,
+    each: &mut dyn FnMut(Timestamp, SessionKey, &str, Subject),
+) -> Result<(), Error> {
+    for group in TableFile::open(disk, path)?.groups() {
+        let mut rows = asked(&group, filter, "at")?;
+        if rows.are_none() {
+            continue;
+        }
+        let sessions = group.text("session")?;
+        rows.keep(sessions.map(|word| word.and_then(session_key).is_some_and(is_wanted)));
+        if rows.are_none() {
+            continue;
+        }
+        let (times, routes, columns) = (group.whole("at")?, group.text("route")?, Findings::read(&group)?);
+        for row in (0..group.rows()).filter(|row| rows.have(*row)) {
+            let found = columns.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
+            if let (Some(subject), Some(session)) = (left(&found), sessions.at(row).and_then(session_key)) {
+                each(Timestamp(times[row]), session, routes.at(row).unwrap_or_default(), subject);
             }
         }
     }
@@ -189,10 +218,17 @@ fn asked(group: &Group<'_>, filter: &Filter, time: &str) -> Result<Rows, Error> 
         let session = session.to_string();
         keep("session", &|word| word == session)?;
     }
+    if let Some(sessions) = &filter.sessions {
+        keep("session", &|word| session_key(word).is_some_and(|session| sessions.contains(&session)))?;
+    }
     if let Some(route) = &filter.route {
         keep("route", &|word| word == route)?;
     }
     Ok(rows)
+}
+
+fn session_key(word: &str) -> Option<SessionKey> {
+    hex::decode(word).ok()?.try_into().ok().map(SessionKey)
 }
 
 /// Whether a row group can have rows of the filter's client and session.

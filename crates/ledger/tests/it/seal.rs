@@ -62,6 +62,19 @@ fn one_of_each(first: u64) -> Vec<Record> {
             requests: 400,
             reason: SuspectReason::BlindInjection,
         }),
+        Record::Alert(Alert {
+            at: T0,
+            kind: AlertKind::Peers,
+            client: "192.0.2.1".parse().expect("an address"),
+            session,
+            account: Some(AccountKey([5; 16])),
+            route: "/staff".into(),
+            window_s: 3600,
+            count: u64::MAX,
+            limit: 57,
+            peers_quantile: Some(38),
+            without_case: None,
+        }),
         exposed(first + 7),
         opened(first + 8),
     ]
@@ -225,4 +238,54 @@ fn a_sealed_file_says_what_its_numbers_mean() {
         );
         assert!(notes["sekisho.columns"].contains("`fields`"));
     }
+}
+
+/// What accounts were shown is read from segments and log alike: by whose the session was then, echoes left out.
+#[test]
+fn what_accounts_were_shown_is_in_segments_and_log() {
+    let (disk, clock) = (SimDisk::new(), Arc::new(SimClock::at(T0)));
+    let staff = SessionKey([4; 16]);
+    let account = |number| Some(AccountKey([number; 16]));
+    let bound = |at, session, account| Record::Bound(Bound { at, session, subjects: Vec::new(), account });
+    let shows = |sequence: u64, at: i64, session, fields| {
+        let subject = Subject { register: RegisterId(0), id: SubjectId(u32::try_from(sequence).expect("small")) };
+        let transaction = Transaction { session: Some(session), route: "/staff".into(), ..transaction(sequence) };
+        let exposure = Exposure { subject, fields: FieldSet(fields), reflected: FieldSet(1) };
+        let span = ByteRange { start: 0, end: 1 };
+        let at = Timestamp(T0.0 + at);
+        [
+            Record::Opened(Opened { sequence, transaction }),
+            Record::Exposed(Exposed { sequence, at, span, exposures: vec![exposure], generic: Vec::new() }),
+        ]
+    };
+    let write = |records: Vec<Record>, seal: SealOnClose| {
+        let (ledger, _) = Ledger::open(Options { seal_on_close: seal, ..sealing(&disk, &clock) }).expect("it opens");
+        records.into_iter().for_each(|record| _ = ledger.append(record).expect("accepted"));
+        ledger.close().expect("it closes");
+    };
+    let mut first = vec![bound(T0, staff, account(1))];
+    first.extend(shows(2, 20, staff, 1));
+    first.extend(shows(1, 10, staff, 1));
+    first.extend(shows(3, 30, staff, 0));
+    first.extend(shows(4, 40, SessionKey([5; 16]), 1));
+    write(first, SealOnClose::Yes);
+    let mut then = Vec::from(shows(100, 50, staff, 1));
+    then.push(bound(Timestamp(T0.0 + 60), staff, account(2)));
+    then.extend(shows(101, 70, staff, 1));
+    then.push(bound(Timestamp(T0.0 + 80), staff, None));
+    then.extend(shows(102, 90, staff, 1));
+    write(then, SealOnClose::No);
+
+    let reader = Reader::open("/ledger", Arc::new(disk.clone())).expect("a ledger");
+    let shown = |from| {
+        let mut rows = Vec::new();
+        reader.shown(Timestamp(T0.0 + from), |row| rows.push((row.account.0[0], row.subject.id.0))).expect("readable");
+        rows
+    };
+    assert_eq!(shown(0), [(1, 1), (1, 2), (1, 100), (2, 101)]);
+    assert_eq!(shown(20), [(1, 2), (1, 100), (2, 101)]);
+    let sessions =
+        |number| reader.sessions_of(AccountKey([number; 16])).expect("readable").into_iter().collect::<Vec<_>>();
+    assert_eq!(sessions(1), [staff]);
+    assert_eq!(sessions(3), []);
 }

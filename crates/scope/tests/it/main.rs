@@ -99,8 +99,19 @@ fn question() -> impl Strategy<Value = Question> {
     let subject = (register, 0..9u32).prop_map(|(register, id)| (register.to_owned(), SubjectId(id)));
     let session = (0..4u8).prop_map(|session| SessionKey([session; 16]));
     let route = select(&ROUTES[..]).prop_map(str::to_owned);
-    (time(), time(), weighted(0.3, network), weighted(0.3, session), weighted(0.3, route), weighted(0.3, subject))
-        .prop_map(|(from, to, client, session, route, subject)| Question { from, to, client, session, route, subject })
+    let sessions = proptest::collection::btree_set(session.clone(), 0..3).prop_map(Arc::new);
+    let who = (weighted(0.3, network), weighted(0.3, session), weighted(0.3, sessions));
+    (time(), time(), who, weighted(0.3, route), weighted(0.3, subject)).prop_map(
+        |(from, to, (client, session, sessions), route, subject)| Question {
+            from,
+            to,
+            client,
+            session,
+            sessions,
+            route,
+            subject,
+        },
+    )
 }
 
 /// The registers as an epoch describes them: numbers and columns change, names stay.

@@ -10,6 +10,7 @@ use http::uri::{Authority, Scheme};
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::Policy;
+use sekisho_gateway::inspect::watch::WatchRules;
 use sekisho_gateway::inspect::{LiveEvents, live_events};
 use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
@@ -117,12 +118,15 @@ impl Arguments {
                 compress: false,
                 websocket: true,
                 rules: Policy::default(),
+                case: None,
             }],
             trusted_peers: Vec::new(),
             session: gateway::SessionSource::default(),
             logins: Vec::new(),
             logout_paths: Vec::new(),
             canaries: Vec::new(),
+            watch: WatchRules::default(),
+            open_cases: None,
             deadlines: gateway::Deadlines::default(),
             limits: gateway::Limits::default(),
             workers: default_workers(),

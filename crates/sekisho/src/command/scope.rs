@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use sekisho_edm::{Encoding, Index};
 use sekisho_ledger::{Reader, RealDisk, append_query};
-use sekisho_model::{Clock, Query, SessionKey, SubjectId, SystemClock, Timestamp};
+use sekisho_model::{AccountKey, Clock, Query, SessionKey, SubjectId, SystemClock, Timestamp};
 use sekisho_scope::table::{Colour, render};
 use sekisho_scope::{Answer, Question, rows};
 use std::io::{IsTerminal, Write};
@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// A session's keyed hash, as answers name it.
     #[arg(long, value_name = "HASH", value_parser = session)]
     session: Option<SessionKey>,
+    /// An account's keyed hash, as alerts name it: all sessions that were ever its.
+    #[arg(long, value_name = "HASH", value_parser = account)]
+    account: Option<AccountKey>,
     /// A route's name.
     #[arg(long)]
     route: Option<String>,
@@ -78,9 +81,10 @@ impl Arguments {
         }
         let clock = SystemClock::new();
         let now = clock.now();
-        let question = self.question(now)?;
         let cannot_read = || format!("cannot read the ledger `{}`", self.ledger.display());
         let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).with_context(cannot_read)?;
+        let sessions = self.account.map(|account| reader.sessions_of(account)).transpose().with_context(cannot_read)?;
+        let question = Question { sessions: sessions.map(Arc::new), ..self.question(now)? };
         let answer = sekisho_scope::ask(&reader, &question, now).with_context(cannot_read)?;
         let output = self.output(&answer, &registers)?;
         self.record(&clock, &answer)?;
@@ -97,6 +101,7 @@ impl Arguments {
             to: time(&self.to)?,
             client: self.client,
             session: self.session,
+            sessions: None,
             route: self.route.clone(),
             subject: self.subject_id()?,
         })
@@ -177,6 +182,7 @@ impl Arguments {
         add("to", self.to.clone());
         add("client", self.client.map(|client| client.to_string()));
         add("session", self.session.map(|session| session.to_string()));
+        add("account", self.account.map(|account| account.to_string()));
         add("route", self.route.clone());
         add("subject", self.subject.as_ref().map(|(register, _)| format!("{register}:…")));
         asked
@@ -199,6 +205,11 @@ fn network(text: &str) -> Result<ipnet::IpNet, String> {
 fn session(text: &str) -> Result<SessionKey, String> {
     let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.map(SessionKey).ok_or_else(|| "write the 32 hexadecimal digits of the session's keyed hash".to_owned())
+}
+
+fn account(text: &str) -> Result<AccountKey, String> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(AccountKey).ok_or_else(|| "write the 32 hexadecimal digits of the account's keyed hash".to_owned())
 }
 
 fn subject(text: &str) -> Result<(String, String), String> {

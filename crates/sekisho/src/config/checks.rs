@@ -3,7 +3,7 @@
 
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
-use super::{Config, Register, rules};
+use super::{Config, Register, rules, watch};
 use crate::keys;
 use sekisho_gateway::config::{Names, Route, Tls};
 use sekisho_model::{Diagnostic, FieldKind};
@@ -19,6 +19,7 @@ pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
     routes(source, config, places);
     registers(source, config, places);
     logins(source, config, places);
+    watch::check(source, config, &places.watch);
     directories(source, config, places);
 }
 

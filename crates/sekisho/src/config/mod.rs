@@ -11,6 +11,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod units;
+mod watch;
 
 pub(crate) use ledger::Ledger;
 pub(crate) use resolve::{default_workers, origin};

@@ -1,7 +1,7 @@
 //! Field by field from the operator's file to [`Config`]. What depends on more than one field is in `checks`.
 
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, ledger, rules, units};
+use super::{Config, Register, checks, ledger, rules, units, watch};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
@@ -25,6 +25,7 @@ pub(super) struct Places {
     pub(super) ledger: Range<usize>,
     pub(super) emergency: Range<usize>,
     pub(super) keys: Range<usize>,
+    pub(super) watch: watch::WatchPlaces,
 }
 
 #[derive(Default)]
@@ -76,6 +77,8 @@ impl<'a> Reading<'a> {
         let logins = self.logins(root, &mut places);
         let (session, logout_paths) = self.session(root);
         let trusted_peers = self.trusted_peers(root);
+        let (watch, open_cases, watch_places) = watch::read(root, self.source, self.directory);
+        places.watch = watch_places;
         let config = Config {
             gateway: gateway::Config {
                 listeners,
@@ -87,6 +90,8 @@ impl<'a> Reading<'a> {
                 logins,
                 logout_paths,
                 canaries: registers.iter().filter(|it| it.is_canary).map(|it| it.config.name.clone()).collect(),
+                watch,
+                open_cases,
                 deadlines: self.deadlines(root),
                 limits: self.limits(root),
                 workers: root.number("workers").map_or_else(default_workers, |workers| to_usize(workers.value)),
@@ -183,6 +188,7 @@ impl<'a> Reading<'a> {
                 compress: section.boolean("compress").unwrap_or(false),
                 websocket: section.boolean("websocket").unwrap_or(false),
                 rules: rules::read(&section),
+                case: watch::case_source(&section, self.source),
             };
             section.refuse_unknown();
             places.routes.push(section.span.clone());
@@ -280,8 +286,6 @@ impl<'a> Reading<'a> {
     }
 
     fn trusted_peers(&self, root: &Section<'a>) -> Vec<ipnet::IpNet> {
-        let network =
-            |text: &str| text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
         let wants = "an address or a network, such as \"10.0.0.0/8\"";
         let peers = root.strings("trusted_peers").unwrap_or_default();
         peers
@@ -396,6 +400,11 @@ impl<'a> Reading<'a> {
         places.keys = path.span;
         self.directory.join(path.value)
     }
+}
+
+/// A network, or an address as one.
+pub(super) fn network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
 }
 
 /// One worker a core, and at least one.

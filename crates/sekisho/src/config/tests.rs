@@ -124,6 +124,11 @@ golden! {
     login_success_unknown: told(&format!("{LOGIN}kind = \"email\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     login_failure_redirects_too: told(&format!("{LOGIN}kind = \"email\"\nsuccess_status = 303\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     login_good: told(&format!("class = \"own\"\nforeign = \"block\"\n{LOGIN}kind = \"email\"\nsuccess_location = \"/my\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
+    budgets_of_nobody: told("\n[staff]\nsubjects_per_hour_max = 200\nsubjects_per_day_max = 100\n\n[clients]\npersons_per_hour_max = 20\nnever = [\"10.0.0\"]\n");
+    account_twice: told("\n[[account]]\nname = \"ito\"\n[[account]]\nname = \"ito\"\n");
+    hours_of_no_place: told("\n[hours]\ntime_zone = \"Asia/Edo\"\nworking = \"9-18\"\n");
+    case_in_two_places: told("case_header = \"x case\"\ncase_query = \"case\"\ncase_path = \"/cases\"\n");
+    cases_asked_nowhere: told("\n[cases]\nopen = \"open.txt\"\n");
     many_errors_at_once: told_in(directory().path(), "worker = 2\n[[listener]]\nadress = \"x\"\n[[upstream]]\nname = 3\n[[route]]\nupstream = \"a\"\npath = \"b\"\n");
 }
 
@@ -134,6 +139,29 @@ fn prv_2_a_key_that_others_can_read_is_an_error() {
     let key = directory.path().join("keys/hash.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("a mode");
     insta::assert_snapshot!(told_in(directory.path(), GOOD));
+}
+
+/// What `init` proposes as thresholds is understood, and each of them is set.
+#[test]
+fn the_proposed_thresholds_are_understood() {
+    let directory = directory();
+    std::fs::write(directory.path().join("open-cases.txt"), "C-1\n").expect("a file");
+    let written = include_str!("../command/sekisho.toml");
+    let proposed = written.split("# [staff]").nth(1).and_then(|rest| rest.split("\n# ---").next()).expect("[staff]");
+    let text = format!(
+        "{GOOD}class = \"staff\"\n{LOGIN}kind = \"account\"\nsuccess_location = \"/staff\"\n[staff]{}",
+        proposed.replace("\n# ", "\n")
+    );
+    let (config, told) = resolve(&text, "sekisho.toml", directory.path());
+    let codes: Vec<&str> = told.iter().map(|told| told.code).collect();
+    assert_eq!(codes, ["SK072", "SK078", "SK076"], "warnings about what this configuration has not: {told:?}");
+    let watch = config.expect("a configuration").gateway.watch;
+    let (staff, partner) = (watch.staff.expect("[staff]"), watch.partner.expect("[partner]"));
+    assert_eq!([staff.subjects_per_hour_max, staff.peers_floor], [Some(100), Some(30)]);
+    assert_eq!([partner.subjects_per_day_max, partner.peers_floor], [Some(20_000), None]);
+    assert_eq!(watch.accounts[0].budget.subjects_per_hour_max, Some(2_000));
+    assert_eq!((watch.clients.persons_per_hour_max, watch.clients.never.len()), (Some(10), 1));
+    assert_eq!(watch.hours, sekisho_gateway::inspect::watch::Hours::default());
 }
 
 /// What `init` writes as the ledger's defaults is understood, and is what holds without it.

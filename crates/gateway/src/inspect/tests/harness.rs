@@ -2,6 +2,8 @@
 
 use crate::config::{Deadlines, Limits};
 use crate::inspect::recorder::{Recorder, Wait};
+use crate::inspect::watch::{Case, Watch, WatchRules};
+use crate::inspect::watching::Watching;
 use crate::inspect::{
     BodyError, Bounds, Exchange, HeldBytes, InspectedBody, Inspection, Inspector, Policy, RoutePolicy,
 };
@@ -214,7 +216,9 @@ impl Site {
         let recorder = Box::new(Arc::clone(&ledger));
         let bounds = Bounds::of(limits, &Deadlines::default(), Vec::new());
         let held = HeldBytes::new(limits.held_bytes_max);
-        let inspector = Inspector::with_recorder(recorder, index, clock, key, bounds, held, None);
+        let watch = Watch::new(WatchRules::default(), |name| key.account(name));
+        let watching = Watching::new(watch, Arc::clone(&key));
+        let inspector = Inspector::with_recorder(recorder, index, clock, key, (bounds, held, watching), None);
         let policy = RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() };
         Site { inspector, ledger, policy, session: None }
     }
@@ -231,6 +235,7 @@ impl Site {
             session,
             login: None,
             is_logout: false,
+            case: Case::NotAsked,
         };
         self.inspector.begin(&request.into_parts().0, exchange).ok()
     }

@@ -1,9 +1,11 @@
 use super::harness::{HANAKO, Script, index, page};
 use crate::config::{Deadlines, Limits};
+use crate::inspect::watch::{Case, Watch, WatchRules};
 use crate::inspect::{Exchange, Inspector, InspectorParts, Policy, RoutePolicy};
 use arc_swap::ArcSwap;
 use http::Request;
 use http_body_util::BodyExt;
+use sekisho_edm::HashKey;
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::{Record, Timestamp};
 use sekisho_testkit::{Fault, Gate, OperationKind, SimClock, SimDisk};
@@ -42,6 +44,7 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         deadlines: Deadlines::default(),
         events: None,
         canaries: Vec::new(),
+        watch: Watch::new(WatchRules::default(), |name| HashKey::new([7; 16]).account(name)),
     });
     let exchange = Exchange {
         client: "192.0.2.1".parse().expect("an address"),
@@ -50,6 +53,7 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         session: None,
         login: None,
         is_logout: false,
+        case: Case::NotAsked,
     };
     let head = Request::get("/").body(()).expect("a request").into_parts().0;
     let inspection = inspector.begin(&head, exchange).expect("healthy");

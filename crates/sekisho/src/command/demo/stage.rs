@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use sekisho_demo::site::{Site, SiteOptions};
 use sekisho_edm::{ColumnConfig, Encoding, Index, RegisterConfig};
 use sekisho_gateway::config as gateway;
+use sekisho_gateway::inspect::watch::WatchRules;
 use sekisho_gateway::inspect::{LiveEvents, Policy, live_events};
 use sekisho_ledger::{Filter, Reader, RealDisk, ResponseRow, Told};
 use sekisho_model::{Clock, FieldKind, SystemClock};
@@ -209,6 +210,7 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         compress: false,
         websocket: false,
         rules: Policy::default(),
+        case: None,
     };
     Ok(gateway::Config {
         listeners: vec![gateway::Listener { address: listen, tls: None, proxy_protocol: false }],
@@ -220,6 +222,8 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         logins: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
+        watch: WatchRules::default(),
+        open_cases: None,
         deadlines: gateway::Deadlines::default(),
         limits: gateway::Limits::default(),
         workers: 1,

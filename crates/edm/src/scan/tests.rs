@@ -286,7 +286,7 @@ fn check_places(body: &str, expected: &[&str]) {
     let scanner = Scanner::new(index, TextForm::default(), Arc::default());
     let findings = scan_in(scanner, &[body.as_bytes()]);
     let at = |at: u64| usize::try_from(at).expect("small");
-    let places = findings.iter().flat_map(|finding| finding.places());
+    let places = findings.iter().flat_map(Finding::places);
     let places: Vec<&str> = places.map(|place| &body[at(place.start)..at(place.end)]).collect();
     assert_eq!(places, expected, "in {body}");
 }

@@ -6,10 +6,12 @@
 
 mod answer;
 mod ask;
+mod canaries;
 mod ended;
 mod found;
 mod gaps;
 mod persons;
+pub mod policy;
 mod records;
 pub mod rows;
 pub mod table;
@@ -20,7 +22,7 @@ pub mod text;
 mod timeline;
 
 pub use answer::{
-    Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
+    Answer, CanaryAnswer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
     RegisterAnswer, time_text,
 };
 pub use ask::ask;

@@ -20,6 +20,8 @@ pub(crate) struct Running {
     ledger: Ledger,
     index: Arc<ArcSwap<Index>>,
     clock: Arc<dyn Clock>,
+    /// Registers of planted customers, as the ledger was told.
+    canaries: ArcSwap<Vec<String>>,
 }
 
 impl Running {
@@ -46,7 +48,8 @@ impl Running {
         let options = ledger.options(keys.signing.clone());
         let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options });
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
-        record_registers(&ledger, &*clock, &index)?;
+        record_registers(&ledger, &*clock, &index, &config.canaries)?;
+        let canaries = ArcSwap::from_pointee(config.canaries.clone());
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
             index: Arc::clone(&index),
@@ -56,7 +59,7 @@ impl Running {
             events,
         };
         match Gateway::start(config, parts) {
-            Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),
+            Ok(gateway) => Ok(Running { gateway, ledger, index, clock, canaries }),
             Err(err) => {
                 // The error that counts is the gateway's; the ledger has only its start in it.
                 let _ = ledger.close();
@@ -74,18 +77,20 @@ impl Running {
     /// that no finding of theirs is unexplained; when the gateway then refuses, the old ones are recorded again.
     pub(crate) fn reload(&self, config: gateway::Config, index: Index) -> Result<()> {
         let old = self.index();
-        let changed = index.registers() != old.registers();
+        let (canaries, canaries_old) = (config.canaries.clone(), self.canaries.load_full());
+        let changed = index.registers() != old.registers() || canaries != *canaries_old;
         if changed {
-            record_registers(&self.ledger, &*self.clock, &index)?;
+            record_registers(&self.ledger, &*self.clock, &index, &canaries)?;
         }
         if let Err(err) = self.gateway.reload(config) {
             if changed {
-                record_registers(&self.ledger, &*self.clock, &old)?;
+                record_registers(&self.ledger, &*self.clock, &old, &canaries_old)?;
             }
             return Err(err.into());
         }
         if changed {
             self.index.store(Arc::new(index));
+            self.canaries.store(Arc::new(canaries));
         }
         Ok(())
     }
@@ -97,8 +102,11 @@ impl Running {
     }
 }
 
-fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index) -> Result<()> {
-    let registers = Registers { at: clock.now(), registers: index.registers().to_vec() };
+/// `canaries` names the registers of planted customers.
+fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index, canaries: &[String]) -> Result<()> {
+    let mut registers = index.registers().to_vec();
+    registers.iter_mut().for_each(|register| register.is_canary = canaries.contains(&register.name));
+    let registers = Registers { at: clock.now(), registers };
     let position = ledger.append(Record::Registers(registers)).context("cannot record the registers")?;
     ledger.wait_durable(position).context("cannot record the registers")
 }

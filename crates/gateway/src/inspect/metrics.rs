@@ -36,6 +36,8 @@ pub struct InspectionCounters {
     pub logins_unbound: Counter,
     /// Responses that ended because the route's policy forbids what came next.
     pub withheld: Counter,
+    /// Responses that held planted customers.
+    pub canaries: Counter,
     /// Responses that passed, and would have ended with `foreign = "block"`.
     pub would_withhold: Counter,
 }

@@ -24,6 +24,7 @@ fn one_of_each(first: u64) -> Vec<Record> {
         fields: vec![field],
         persons: 9,
         built_at: T0,
+        is_canary: false,
     };
     let exposure = |id| Exposure {
         subject: Subject { register: RegisterId(0), id: SubjectId(id) },

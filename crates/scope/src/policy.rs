@@ -418,7 +418,7 @@ impl RouteSeen {
         let told = told.into_iter().filter(|(number, _)| *number > 0);
         let told: Vec<String> = told.map(|(number, what)| format!("{} {what}", count(number))).collect();
         let of = count(self.counts.all());
-        format!("not `{}`: {} of {of} ({})", class.name(), told.join(", "), self.contradicting(class).join(", "))
+        format!("not `{}`: {}, of {of}; in {}", class.name(), told.join(", "), self.contradicting(class).join(", "))
     }
 
     /// The receivers with the most responses that a class forbids.

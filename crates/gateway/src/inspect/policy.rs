@@ -90,7 +90,8 @@ impl Ramp {
     }
 
     /// Whether whoever has this keyed hash is among them.
-    pub(super) fn reaches(self, key: [u8; 16]) -> bool {
+    #[must_use]
+    pub fn reaches(self, key: [u8; 16]) -> bool {
         u32::from(u16::from_le_bytes([key[0], key[1]])) * 100 < u32::from(self.0) << 16
     }
 }

@@ -169,7 +169,7 @@ impl Target {
         }
         let old = std::fs::read_to_string(&self.config)
             .with_context(|| format!("cannot read `{}`", self.config.display()))?;
-        let new = edited(&old, config, changes)?;
+        let new = edited(&old, &config.gateway.routes, changes)?;
         print!("{}", difference(&old, &new));
         if old == new {
             println!("nothing to change");
@@ -237,12 +237,12 @@ fn find<'c>(config: &'c Config, path: &str) -> Option<&'c Route> {
 }
 
 /// The file with the changes in it, everything else as it was.
-fn edited(text: &str, config: &Config, changes: &[Change]) -> Result<String> {
+fn edited(text: &str, known: &[Route], changes: &[Change]) -> Result<String> {
     let mut document: DocumentMut = text.parse().context("cannot read the configuration")?;
     let routes = document.get_mut("route").and_then(|item| item.as_array_of_tables_mut());
     let routes = routes.context("the routes are not written as [[route]]")?;
     for change in changes {
-        let table = route_table(routes, config, &change.path)?;
+        let table = route_table(routes, known, &change.path)?;
         for (field, new) in
             [("class", &change.class), ("foreign", &change.action), ("enforced", &Some(change.ramp.clone()))]
         {
@@ -262,20 +262,20 @@ fn edited(text: &str, config: &Config, changes: &[Change]) -> Result<String> {
 }
 
 /// The route's table; a path that has none gets one like the route that covers it.
-fn route_table<'t>(routes: &'t mut ArrayOfTables, config: &Config, path: &str) -> Result<&'t mut Table> {
+fn route_table<'t>(routes: &'t mut ArrayOfTables, known: &[Route], path: &str) -> Result<&'t mut Table> {
     let text = |table: &Table, field: &str| table.get(field).and_then(|item| item.as_str()).map(str::to_owned);
     let is_it = |table: &Table| {
         text(table, "name").as_deref() == Some(path) || text(table, "path").unwrap_or_else(|| "/".to_owned()) == path
     };
-    let known = routes.iter().position(is_it);
-    if let Some(at) = known {
+    let there = routes.iter().position(is_it);
+    if let Some(at) = there {
         return routes.get_mut(at).context("the route was found");
     }
     if !path.starts_with('/') {
         bail!("there is no route `{path}`; a new one is named by its path, which begins with `/`");
     }
-    let covering = report::covering(&config.gateway.routes, path).context("no route covers this path")?;
-    let at = config.gateway.routes.iter().position(|route| std::ptr::eq(route, covering)).unwrap_or(0);
+    let covering = report::covering(known, path).context("no route covers this path")?;
+    let at = known.iter().position(|route| std::ptr::eq(route, covering)).unwrap_or(0);
     let like = routes.get(at).context("the covering route was found")?;
     let mut table = Table::new();
     table.decor_mut().set_prefix("\n");

@@ -5,6 +5,7 @@ that the thief received, read by the referee. sqlmap, with the thief's session, 
 """
 
 import argparse
+import json
 import random
 import re
 import socket
@@ -23,7 +24,7 @@ from referee.decoder import Decoder  # noqa: E402
 from referee.register import Register  # noqa: E402
 from referee.wire import split_request, split_response  # noqa: E402
 
-CUSTOMERS, VISITORS = 300, 100
+CUSTOMERS, VISITORS, PLANTED = 300, 100, 3
 SQLMAP_SECONDS_MAX = 120
 COLUMNS = {
     "account_id": "account_id", "name": "name", "kana": "kana", "romaji": "romaji", "email": "email", "phone": "phone",
@@ -86,7 +87,14 @@ class Stage:
                 yield
 
     def configure(self) -> None:
-        learnt = [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
+        # The last customers of the site's database are planted ones: in a register of their own, and in no other.
+        lines = self.register_csv.read_text(encoding="utf-8").splitlines(keepends=True)
+        self.register_csv.write_text("".join(lines[:-PLANTED]), encoding="utf-8")
+        planted = self.folder / "planted.csv"
+        planted.write_text("".join([lines[0], *lines[-PLANTED:]]), encoding="utf-8")
+        self.planted = [line.split(",")[0] for line in lines[-PLANTED:]]
+        canaries = product.answer("register", "learn", planted).replace("[[register]]", "[[register]]\ncanary = true", 1)
+        learnt = [canaries] + [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
         text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin)
         subprocess.run([str(product.executable()), "init"], cwd=self.folder, check=True, capture_output=True)
         self.config.write_text("\n".join([text, *learnt]))
@@ -139,7 +147,9 @@ def main() -> int:
             accounts = [line.split(",")[0] for line in stage.register_csv.read_text(encoding="utf-8").splitlines()[1:]]
             results += ordinary(stage, accounts[1:])
             results += thefts(stage, decoder, accounts[0], accounts[1])
+            results += planted(stage, accounts[0])
             results += sqlmap(stage, accounts[0])
+            results += reported(stage)
         checked = product.ask("verify", stage.folder / "ledger")
         results.append(checked.returncode == 0)
     passed = results.count(True)
@@ -199,6 +209,34 @@ def thefts(stage: Stage, decoder: Decoder, thief: str, victim: str) -> list[bool
         print(f"{name}: {len(exchanges)} responses, {withheld} withheld, {len(foreign)} fields of others received {sorted(foreign)[:3]}")
         results += [not foreign, withheld > 0]
     return results
+
+
+def planted(stage: Stage, thief: str) -> list[bool]:
+    """An injection that meets a planted customer is an incident within that response, and no person in the answer."""
+    session = stage.log_in(thief, "127.0.2.1")
+    union = quote(f"' UNION SELECT account_id, name, kana, email, phone FROM accounts WHERE account_id = '{stage.planted[0]}' --")
+    before = stage.metric("responses_with_canaries")
+    _, response = stage.get(f"/seminars?q={union}", session, "127.0.2.1")
+    told = stage.metric("responses_with_canaries") - before
+    answer = json.loads(product.answer("scope", "-c", stage.config, "--format", "json"))
+    incidents = [incident for incident in answer["canaries"] if incident["client"] == "127.0.2.1"]
+    registers = [register["name"] for register in answer["registers"]]
+    print(f"planted: {told} incident, in the answer {incidents[:1]}")
+    return [stage.planted[0].encode() not in response, told == 1, len(incidents) >= 1, "planted" not in registers]
+
+
+def reported(stage: Stage) -> list[bool]:
+    """The report tells ordinary customers from thieves; the switch is refused where it would refuse, and keeps comments."""
+    report = json.loads(product.answer("policy", "report", "-c", stage.config, "--format", "json"))
+    routes = {route["route"]: route for route in report["routes"]}
+    mypage = routes["/mypage"]
+    print(f"report: /mypage {mypage['with_persons']}, suggestion {mypage['suggestion']}")
+    before = stage.config.read_text()
+    refused = product.ask("policy", "enforce", "-c", stage.config, "--route", "/seminars", "--class", "own", "--action", "block")
+    same = stage.config.read_text() == before
+    switched = product.ask("policy", "enforce", "-c", stage.config, "--route", "/mypage", "--class", "own", "--action", "block", "--force")
+    is_new = 'enforced = "1%"' in stage.config.read_text()
+    return [mypage["with_persons"]["own"] >= VISITORS, refused.returncode == 1 and same, switched.returncode == 0 and is_new]
 
 
 def sqlmap(stage: Stage, thief: str) -> list[bool]:

@@ -78,8 +78,17 @@ impl DateForm {
     }
 }
 
+/// Which ids are taken for the firm's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IdWidth {
+    /// A digit that all rows have stays.
+    Seen,
+    /// Any digit may stand for a digit.
+    AnyDigit,
+}
+
 /// An id in the form of one of the firm's: what all rows have in a place stays, digits become digits, letters letters.
-pub(super) fn id_like(cells: &[&str], random: &mut Random) -> String {
+pub(super) fn id_like(cells: &[&str], width: IdWidth, random: &mut Random) -> String {
     if cells.is_empty() {
         return format!("{:08}", random.below(100_000_000));
     }
@@ -88,7 +97,7 @@ pub(super) fn id_like(cells: &[&str], random: &mut Random) -> String {
     let bytes = like.bytes().enumerate().map(|(at, byte)| {
         let is_fixed = alike.len() > 1 && alike.iter().all(|cell| cell.as_bytes()[at] == byte);
         match byte {
-            byte if is_fixed => byte,
+            byte if is_fixed && (width == IdWidth::Seen || !byte.is_ascii_digit()) => byte,
             // A number does not begin with 0 where none of the firm's does.
             b'1'..=b'9' if at == 0 => b'1' + random.below(9) as u8,
             b'0'..=b'9' => b'0' + random.below(10) as u8,

@@ -13,7 +13,7 @@ mod random;
 mod tests;
 
 use anyhow::{Result, bail};
-use form::{DateForm, NameForm};
+use form::{DateForm, IdWidth, NameForm};
 use names::{FAMILY, GIVEN, Name};
 use random::Random;
 use sekisho_model::FieldKind;
@@ -23,6 +23,8 @@ use std::collections::HashSet;
 pub(crate) const CANARIES_MAX: usize = 1_000;
 /// Tries for one row until its values are not in the firm's file.
 const TRIES_MAX: usize = 10_000;
+/// Of these, tries with an id between the firm's own; then any digits.
+const TRIES_SEEN_MAX: usize = 100;
 
 /// Domains where anybody can have a mailbox, and so somebody real would get mail.
 const FREE_MAIL: [&str; 24] = [
@@ -97,9 +99,10 @@ pub(crate) fn plant(columns: &[Column], firm: &[Vec<String>], count: usize, doma
         firm_columns.iter().map(|cells| cells.iter().map(|cell| (*cell).to_owned()).collect()).collect();
     let mut rows = Rows::new();
     for number in 0..count {
-        let row = (0..TRIES_MAX).find_map(|_| {
+        let row = (0..TRIES_MAX).find_map(|tried| {
+            let width = if tried < TRIES_SEEN_MAX { IdWidth::Seen } else { IdWidth::AnyDigit };
             let person = Person::new(&mut random, number, domain);
-            let row: Vec<String> = forms.iter().map(|form| form.value(&person, &mut random)).collect();
+            let row: Vec<String> = forms.iter().map(|form| form.value(&person, width, &mut random)).collect();
             let is_new = columns
                 .iter()
                 .zip(&row)
@@ -208,10 +211,10 @@ fn form<'a>(column: &Column, cells: &'a [&'a str]) -> Form<'a> {
 }
 
 impl Form<'_> {
-    fn value(&self, person: &Person, random: &mut Random) -> String {
+    fn value(&self, person: &Person, width: IdWidth, random: &mut Random) -> String {
         let (family, given) = (person.family, person.given);
         match self {
-            Form::Id(cells) => form::id_like(cells, random),
+            Form::Id(cells) => form::id_like(cells, width, random),
             Form::Mail => person.mail.clone(),
             Form::Name(form) => form.joined(family.0, given.0),
             Form::Kana(form, false) => form.joined(family.1, given.1),

@@ -23,7 +23,8 @@ pub(super) fn check(source: &Source<'_>, registers: &[Register], places: &[Regis
             if let Some(first) = rows.iter().min() {
                 let (planted, ordinary, number) = (&planted.config.name, &ordinary.config.name, rows.len());
                 let rows = if number == 1 { "row" } else { "rows" };
-                let title = format!("{number} planted {rows} of `{planted}` also stand in the register `{ordinary}`");
+                let stand = if number == 1 { "stands" } else { "stand" };
+                let title = format!("{number} planted {rows} of `{planted}` also {stand} in the register `{ordinary}`");
                 let help = format!("remove them from one of the two files; the first is row {first} of `{planted}`");
                 source.tell(Diagnostic::error("SK080", title).help(help), &place.file);
             }

@@ -52,6 +52,8 @@ pub(super) struct Told<'r> {
     pub(super) seen: &'r RouteSeen,
     /// The configured route that covers it.
     pub(super) route: Option<&'r Route>,
+    /// The name of its upstream.
+    pub(super) upstream: &'r str,
     /// What the configured class would end, of all sessions, and of those that the ramp reaches.
     pub(super) configured: Option<(Class, Effect, Effect)>,
     pub(super) suggestion: Suggestion,
@@ -114,7 +116,9 @@ fn tell<'r>(config: &'r Config, name: &'r str, seen: &'r RouteSeen) -> Told<'r> 
         Suggestion::Class(class) => Some(seen.effect(class, |_| true)),
         Suggestion::None(_) => None,
     };
-    Told { name, seen, route, configured, suggestion, suggested }
+    let upstream = route.and_then(|route| config.gateway.upstreams.get(route.upstream));
+    let upstream = upstream.map_or("", |upstream| &upstream.name);
+    Told { name, seen, route, upstream, configured, suggestion, suggested }
 }
 
 /// The scope's word for a configured class; partners are judged like staff.

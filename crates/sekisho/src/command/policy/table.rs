@@ -34,8 +34,9 @@ pub(super) fn render(told: &[Told<'_>], config: &Path, from: Timestamp, to: Time
         for told in &to_paste {
             if let (Suggestion::Class(class), Some(route)) = (&told.suggestion, told.route) {
                 let path = if told.name.starts_with('/') { told.name } else { &route.path_prefix };
-                let (path, class) = (toml::Value::String(path.to_owned()), class.name());
-                text.push_str(&format!("[[route]]\npath = {path}\nupstream = …\nclass = \"{class}\"\n\n"));
+                let quoted = |text: &str| toml::Value::String(text.to_owned());
+                let (path, upstream, class) = (quoted(path), quoted(told.upstream), class.name());
+                text.push_str(&format!("[[route]]\npath = {path}\nupstream = {upstream}\nclass = \"{class}\"\n\n"));
             }
         }
     }
@@ -43,7 +44,10 @@ pub(super) fn render(told: &[Told<'_>], config: &Path, from: Timestamp, to: Time
 }
 
 fn is_new(told: &Told<'_>) -> bool {
-    told.configured.is_none() && told.route.is_some() && !told.name.contains('…')
+    matches!(told.suggestion, Suggestion::Class(_))
+        && told.configured.is_none()
+        && told.route.is_some()
+        && !told.name.contains('…')
 }
 
 fn one(text: &mut String, told: &Told<'_>) {
@@ -61,7 +65,7 @@ fn one(text: &mut String, told: &Told<'_>) {
             ("own persons only", 1..) => format!(" ({} with a shared mail or telephone)", count(counts.shared)),
             _ => String::new(),
         };
-        pair(text, "", &format!("{}  {what}{shared}", sekisho_scope::text::pad_left(&count(number), 9)));
+        pair(text, "", &format!("{} {what}{shared}", count(number)));
     }
     if told.seen.canaries > 0 {
         pair(

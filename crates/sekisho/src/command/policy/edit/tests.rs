@@ -59,7 +59,6 @@ fn a_rule_is_changed_in_its_place_and_comments_stay() {
 #[test]
 fn a_path_without_a_route_gets_one_like_the_route_that_covers_it() {
     let expected = [
-        "",
         "[[route]]",
         "path = \"/my\"",
         "upstream = \"site\"",
@@ -67,6 +66,7 @@ fn a_path_without_a_route_gets_one_like_the_route_that_covers_it() {
         "class = \"own\"",
         "foreign = \"block\"",
         "enforced = \"5%\"",
+        "",
     ];
     check(&change("/my", Some("own"), Some("block")), &expected);
 }

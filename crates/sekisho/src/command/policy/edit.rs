@@ -99,7 +99,7 @@ impl Enforce {
     pub(crate) fn run(self) -> Result<Done> {
         let Some(config) = check::load(&self.target.config)? else { return Ok(Done::No) };
         let report = self.target.report(&config)?;
-        let action = word(self.action);
+        let action = word(&self.action);
         let change = |path: &str, class: String| Change {
             path: path.to_owned(),
             class: Some(class),
@@ -117,7 +117,7 @@ impl Enforce {
         } else if let Some(path) = &self.target.route {
             let known = find(&config, path);
             let class_known = known.and_then(|route| class(route.rules.class));
-            let class = self.class.map(word).or_else(|| class_known.map(|class| class.name().to_owned()));
+            let class = self.class.as_ref().map(word).or_else(|| class_known.map(|class| class.name().to_owned()));
             changes
                 .push(change(path, class.context("say whom the route serves: --class own, staff, partner or public")?));
         }
@@ -346,7 +346,7 @@ fn replace(path: &Path, text: &str) -> Result<bool> {
     replaced.with_context(|| format!("cannot replace `{}`", path.display()))
 }
 
-fn word(name: impl ValueEnum) -> String {
+fn word(name: &impl ValueEnum) -> String {
     name.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

@@ -43,11 +43,13 @@ pub(super) fn render(told: &[Told<'_>], config: &Path, from: Timestamp, to: Time
     text
 }
 
+/// Whether a class is suggested that nothing says yet. `/` in the ledger is the first page alone, and in the file every path.
 fn is_new(told: &Told<'_>) -> bool {
     matches!(told.suggestion, Suggestion::Class(_))
         && told.configured.is_none()
         && told.route.is_some()
         && !told.name.contains('…')
+        && told.name != "/"
 }
 
 fn one(text: &mut String, told: &Told<'_>) {

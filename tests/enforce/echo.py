@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from enforce.stage import Stage  # noqa: E402
+from enforce.stage import PLANTED, Stage  # noqa: E402
 from referee.wire import Connection, split_response  # noqa: E402
 
 WARM_UP = 500
@@ -31,7 +31,7 @@ def main() -> int:
     results: list[bool] = []
     for action in ("block", "mask"):
         with tempfile.TemporaryDirectory(prefix="sekisho-echo-") as folder:
-            stage = Stage(Path(folder), seed, options.mails // 2 + 1, action)
+            stage = Stage(Path(folder), seed, options.mails // 2 + 1 + PLANTED, action)
             with stage.running():
                 results += echoes(stage, options.mails, random.Random(seed))
     print(f"seed {seed}: {results.count(True)} passed, {results.count(False)} failed")

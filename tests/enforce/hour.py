@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from enforce.stage import Stage  # noqa: E402
+from enforce.stage import PLANTED, Stage  # noqa: E402
 from referee.wire import Connection, split_response  # noqa: E402
 
 # Pages, and how often a customer looks at them in an hour.
@@ -37,7 +37,7 @@ def main() -> int:
     results: list[bool] = []
     for action in ("block", "mask"):
         with tempfile.TemporaryDirectory(prefix="sekisho-hour-") as folder:
-            stage = Stage(Path(folder), seed, options.customers + 1, action)
+            stage = Stage(Path(folder), seed, options.customers + 1 + PLANTED, action)
             with stage.running():
                 results += hour(stage, options.customers, random.Random(seed))
     print(f"seed {seed}: {results.count(True)} passed, {results.count(False)} failed")

@@ -6,6 +6,7 @@ know nothing of Sekisho and have the parts of the site's own answer. sqlmap, wit
 """
 
 import argparse
+import json
 import random
 import subprocess
 import sys
@@ -45,7 +46,9 @@ def main() -> int:
                 results += thefts(stage, decoder, accounts[0], accounts[1])
                 if action == "mask":
                     results += still_valid(stage, accounts[0])
+                results += planted(stage, accounts[0])
                 results += sqlmap(stage, accounts[0])
+                results += reported(stage)
             checked = product.ask("verify", stage.folder / "ledger")
             results.append(checked.returncode == 0)
     passed = results.count(True)
@@ -130,6 +133,34 @@ def still_valid(stage: Stage, thief: str) -> list[bool]:
             wrong.append((target, status, len(body), len(own_body)))
     print(f"masked: {len(pages)} pages in HTML, JSON and CSV parsed, {len(wrong)} wrong {wrong[:3]}")
     return [not wrong]
+
+
+def planted(stage: Stage, thief: str) -> list[bool]:
+    """An injection that meets a planted customer is an incident within that response, and no person in the answer."""
+    session = stage.log_in(thief, "127.0.2.1")
+    union = quote(f"' UNION SELECT account_id, name, kana, email, phone FROM accounts WHERE account_id = '{stage.planted[0]}' --")
+    before = stage.metric("responses_with_canaries")
+    _, response = stage.get(f"/seminars?q={union}", session, "127.0.2.1")
+    told = stage.metric("responses_with_canaries") - before
+    answer = json.loads(product.answer("scope", "-c", stage.config, "--format", "json"))
+    incidents = [incident for incident in answer["canaries"] if incident["client"] == "127.0.2.1"]
+    registers = [register["name"] for register in answer["registers"]]
+    print(f"planted: {told} incident, in the answer {incidents[:1]}")
+    return [stage.planted[0].encode() not in response, told == 1, len(incidents) >= 1, "planted" not in registers]
+
+
+def reported(stage: Stage) -> list[bool]:
+    """The report tells ordinary customers from thieves; the switch is refused where it would refuse, and keeps comments."""
+    report = json.loads(product.answer("policy", "report", "-c", stage.config, "--format", "json"))
+    routes = {route["route"]: route for route in report["routes"]}
+    mypage = routes["/mypage"]
+    print(f"report: /mypage {mypage['with_persons']}, suggestion {mypage['suggestion']}")
+    before = stage.config.read_text()
+    refused = product.ask("policy", "enforce", "-c", stage.config, "--route", "/seminars", "--class", "own", "--action", "block")
+    same = stage.config.read_text() == before
+    switched = product.ask("policy", "enforce", "-c", stage.config, "--route", "/mypage", "--class", "own", "--action", "block", "--force")
+    is_new = 'enforced = "1%"' in stage.config.read_text()
+    return [mypage["with_persons"]["own"] >= VISITORS, refused.returncode == 1 and same, switched.returncode == 0 and is_new]
 
 
 def sqlmap(stage: Stage, thief: str) -> list[bool]:

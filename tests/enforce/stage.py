@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from referee import product  # noqa: E402
 from referee.wire import Connection, split_response  # noqa: E402
 
+PLANTED = 3
 COLUMNS = {
     "account_id": "account_id", "name": "name", "kana": "kana", "romaji": "romaji", "email": "email", "phone": "phone",
     "card": "pan", "password_hash": "secret",
@@ -74,7 +75,14 @@ class Stage:
                 yield
 
     def configure(self) -> None:
-        learnt = [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
+        # The last customers of the site's database are planted ones: in a register of their own, and in no other.
+        lines = self.register_csv.read_text(encoding="utf-8").splitlines(keepends=True)
+        self.register_csv.write_text("".join(lines[:-PLANTED]), encoding="utf-8")
+        planted = self.folder / "planted.csv"
+        planted.write_text("".join([lines[0], *lines[-PLANTED:]]), encoding="utf-8")
+        self.planted = [line.split(",")[0] for line in lines[-PLANTED:]]
+        canaries = product.answer("register", "learn", planted).replace("[[register]]", "[[register]]\ncanary = true", 1)
+        learnt = [canaries] + [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
         text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin, action=self.action)
         subprocess.run([str(product.executable()), "init"], cwd=self.folder, check=True, capture_output=True)
         self.config.write_text("\n".join([text, *learnt]))

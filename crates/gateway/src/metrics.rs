@@ -153,6 +153,7 @@ impl Live {
             ("suspects", "Sessions that cannot be bounded by their responses", &counters.suspects),
             ("logins_bound", "Log-ins that bound a session to a person", &counters.logins_bound),
             ("logins_unbound", "Log-ins that succeeded and bound nobody", &counters.logins_unbound),
+            ("responses_with_canaries", "Responses that held planted customers", &counters.canaries),
             ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
             ("responses_masked", "Responses in which values were masked", &counters.masked),
             (

@@ -194,6 +194,8 @@ pub struct RegisterDescription {
     pub persons: u64,
     /// When the index was built from the firm's file.
     pub built_at: crate::Timestamp,
+    /// Whether its persons are planted ones, whom no legitimate response holds.
+    pub is_canary: bool,
 }
 
 #[cfg(test)]

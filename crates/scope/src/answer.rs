@@ -29,6 +29,8 @@ pub struct Answer {
     pub not_boundable: Vec<NotBoundable>,
     /// Numbers that were too high, in the order of time.
     pub alerts: Vec<AlertAnswer>,
+    /// Planted customers in responses: incidents. They are no persons and are not counted above.
+    pub canaries: Vec<CanaryAnswer>,
     #[serde(skip)]
     pub(crate) persons: Vec<Persons>,
 }
@@ -207,6 +209,29 @@ impl From<&Alert> for AlertAnswer {
             next_step: alert.next_step(),
         }
     }
+}
+
+/// Planted customers that one session, or one client without a session, was shown on one route, or would have been.
+#[derive(Debug, Serialize)]
+pub struct CanaryAnswer {
+    /// The client's address.
+    pub client: String,
+    /// The session's keyed hash.
+    pub session: Option<String>,
+    /// The route.
+    pub route: String,
+    /// Responses that held any.
+    pub responses: u64,
+    /// Those of which the policy ended or masked the part.
+    pub withheld: u64,
+    /// Distinct planted customers.
+    pub customers: u64,
+    /// The first such response.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub first: Timestamp,
+    /// The last one.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub last: Timestamp,
 }
 
 impl Answer {

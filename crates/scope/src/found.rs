@@ -55,6 +55,9 @@ impl Found {
         if !self.asks_about_register(place, subject.register) {
             return;
         }
+        if place.is_some_and(|place| self.is_planted(place)) {
+            return;
+        }
         let (persons, fields, reflected) = match place {
             Some(place) => {
                 let of = |fields| place.fields(fields);
@@ -69,6 +72,11 @@ impl Found {
         if fields != 0 {
             self.saw(at);
         }
+    }
+
+    /// Whether the register's are no persons but planted customers; asked about by name, one is told all the same.
+    fn is_planted(&self, place: &Place) -> bool {
+        self.question.subject.is_none() && self.timeline.registers[place.register()].is_canary
     }
 
     fn asks_about_register(&self, place: Option<&Place>, id: RegisterId) -> bool {

@@ -6,10 +6,12 @@
 
 mod answer;
 mod ask;
+mod canaries;
 mod ended;
 mod found;
 mod gaps;
 mod persons;
+pub mod policy;
 mod records;
 pub mod rows;
 pub mod table;
@@ -20,8 +22,8 @@ pub mod text;
 mod timeline;
 
 pub use answer::{
-    AlertAnswer, Answer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, NotBoundable, Reflected,
-    RegisterAnswer, time_text,
+    AlertAnswer, Answer, CanaryAnswer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer,
+    NotBoundable, Reflected, RegisterAnswer, time_text,
 };
 pub use ask::ask;
 pub use persons::Person;

@@ -15,6 +15,8 @@ const VALUE: usize = 20;
 const COMBINATIONS_MAX: usize = 12;
 /// Gaps told; the rest is counted.
 const GAPS_MAX: usize = 5;
+/// Sessions with planted customers told; the rest is counted.
+const CANARIES_MAX: usize = 20;
 /// Sessions that are not boundable told; the rest is counted.
 const NOT_BOUNDABLE_MAX: usize = 20;
 /// Alerts told; the rest is counted.
@@ -40,6 +42,7 @@ pub fn render(answer: &Answer, zone: &TimeZone, colour: Colour) -> String {
         table.pair("Registers", "none was loaded: mails, cards and My Numbers are found by their form");
         table.line("");
     }
+    table.canaries(answer, zone);
     table.beside(answer, zone);
     table.coverage(&answer.coverage);
     table.not_boundable(answer);
@@ -158,6 +161,37 @@ impl Table {
         if coverage.records_lost > 0 {
             self.warn("  records lost", &count(coverage.records_lost));
         }
+    }
+
+    fn canaries(&mut self, answer: &Answer, zone: &TimeZone) {
+        if answer.canaries.is_empty() {
+            return;
+        }
+        let heading = self.paint("INCIDENT: planted customers in responses (no persons, not counted here)", RED);
+        self.line(&heading);
+        for incident in answer.canaries.iter().take(CANARIES_MAX) {
+            let session = incident
+                .session
+                .as_deref()
+                .map_or("no session".to_owned(), |key| format!("session {}…", &key[..8.min(key.len())]));
+            self.line(&format!("  {}  {session}  {}", incident.client, incident.route));
+            let (customers, responses) = (incident.customers, plural(incident.responses, "response", "responses"));
+            let customers = plural(customers, "planted customer", "planted customers");
+            let withheld = match incident.withheld {
+                0 => String::new(),
+                some if some == incident.responses => ", withheld".to_owned(),
+                some => format!(", {} withheld", count(some)),
+            };
+            self.line(&format!("      {customers} in {responses}{withheld}"));
+            let (first, last) = (local(incident.first, zone), local(incident.last, zone));
+            let until = if first == last { String::new() } else { format!(" – {last}") };
+            self.line(&format!("      {first}{until}"));
+        }
+        let more = answer.canaries.len().saturating_sub(CANARIES_MAX);
+        if more > 0 {
+            self.line(&format!("  and {more} more (--format json lists them)"));
+        }
+        self.line("");
     }
 
     fn not_boundable(&mut self, answer: &Answer) {

@@ -3,6 +3,7 @@
 //! Events come first; then `found` takes the findings that match the question, and `ended` the responses. The two
 //! share nothing that changes, so that each has a thread.
 
+use crate::canaries::Canaries;
 use crate::ended::Ended;
 use crate::found::{Found, undescribed_name};
 use crate::persons::Combined;
@@ -11,7 +12,7 @@ use crate::{
     AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected,
     RegisterAnswer, time_text,
 };
-use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome};
+use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason};
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -27,6 +28,7 @@ pub(crate) struct Tally {
     runs: Vec<(SourceId, u64)>,
     not_boundable: Vec<NotBoundable>,
     alerts: Vec<AlertAnswer>,
+    canaries: Canaries,
 }
 
 impl Tally {
@@ -41,6 +43,7 @@ impl Tally {
             runs: Vec::new(),
             not_boundable: Vec::new(),
             alerts: Vec::new(),
+            canaries: Canaries::default(),
         };
         for (source, event) in events {
             tally.event(*source, event);
@@ -49,6 +52,14 @@ impl Tally {
     }
 
     fn event(&mut self, source: SourceId, event: &Record) {
+        if let Record::Withheld(withheld) = event
+            && withheld.reason == WithheldReason::Canary
+            && self.question.subject.is_none()
+            && self.question.covers(withheld.at)
+            && self.is_of(withheld)
+        {
+            self.canaries.add(source, withheld);
+        }
         match event {
             Record::Started(started) if self.question.covers(started.at) => {
                 self.runs.push((source, started.sequence_first));
@@ -130,7 +141,16 @@ impl Tally {
             persons.push(of_it);
         }
         let (mut answers, mut fields, mut reflected) = (Vec::new(), Vec::new(), 0);
-        for (at, (register, persons)) in registers.iter().zip(&persons).enumerate() {
+        // Planted customers are no persons: they are told apart.
+        let is_asked = self.question.subject.is_some();
+        let kept = |register: &Described| is_asked || !register.is_canary;
+        let mut at = 0;
+        persons.retain(|_| {
+            at += 1;
+            kept(&registers[at - 1])
+        });
+        for (at, register) in registers.iter().enumerate().filter(|(_, register)| kept(register)) {
+            let persons = &persons[answers.len()];
             let combined = persons.combined();
             let names = field_names(register, &combined);
             answers.push(register_answer(register, &combined, &names, now));
@@ -149,6 +169,7 @@ impl Tally {
             last,
             not_boundable: self.not_boundable,
             alerts: self.alerts,
+            canaries: self.canaries.told(),
             persons,
         }
     }

@@ -111,6 +111,7 @@ fn holders() -> RegisterDescription {
         fields: vec![field("mail", FieldKind::Email), field("氏名", FieldKind::Name), phone, address],
         persons: 5000,
         built_at: START,
+        is_canary: false,
     }
 }
 

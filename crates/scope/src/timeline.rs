@@ -23,6 +23,8 @@ pub(crate) struct Described {
     /// Persons in the last description.
     pub(crate) persons: u64,
     pub(crate) built_at: Timestamp,
+    /// Planted customers: no persons.
+    pub(crate) is_canary: bool,
 }
 
 /// From one change of the registers to the next.
@@ -86,6 +88,7 @@ impl Timeline {
         let at = self.place(&register.name);
         let described = &mut self.registers[at];
         described.persons = register.persons;
+        described.is_canary = register.is_canary;
         described.built_at = described.built_at.max(register.built_at);
         let mut fields = Vec::with_capacity(register.fields.len());
         for field in &register.fields {
@@ -177,7 +180,7 @@ impl Timeline {
 impl Described {
     /// A register of which nothing but its name is known.
     pub(crate) fn unknown(name: String) -> Described {
-        Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0) }
+        Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0), is_canary: false }
     }
 }
 

@@ -4,7 +4,9 @@
 use jiff::tz::TimeZone;
 use sekisho_edm::Index;
 use sekisho_gateway::inspect::LiveEvent;
-use sekisho_model::{Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp, WithheldOutcome};
+use sekisho_model::{
+    Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp, WithheldOutcome, WithheldReason,
+};
 use sekisho_scope::text::{count, pad, width, wrap};
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
@@ -28,6 +30,7 @@ pub(crate) struct Live {
     persons: HashSet<Subject>,
     not_inspectable: u64,
     suspects: u64,
+    canaries: u64,
     waiting: Vec<LiveEvent>,
 }
 
@@ -41,6 +44,7 @@ impl Live {
             persons: HashSet::new(),
             not_inspectable: 0,
             suspects: 0,
+            canaries: 0,
             waiting: Vec::new(),
         }
     }
@@ -85,6 +89,17 @@ impl Live {
                 self.line(&head, "33", &format!("{} requests like a blind injection", count(suspect.requests)));
             }
             LiveEvent::NotInspectable { .. } => self.not_inspectable += 1,
+            LiveEvent::Withheld { at, client, route, persons, reason: WithheldReason::Canary, outcome, .. } => {
+                self.canaries += 1;
+                let head = format!("{}       {}  {client}", self.time(*at), pad(route, 16));
+                let done = match outcome {
+                    WithheldOutcome::Passed => "",
+                    WithheldOutcome::Masked => ": masked",
+                    WithheldOutcome::Ended => ": withheld",
+                };
+                let planted = counted(*persons, "planted customer");
+                self.line(&head, "1;31", &format!("INCIDENT: {planted} in a response{done}"));
+            }
             LiveEvent::Withheld { outcome: WithheldOutcome::Passed, .. } => {}
             LiveEvent::Withheld { at, client, route, persons, outcome, .. } => {
                 let head = format!("{}       {}  {client}", self.time(*at), pad(route, 16));
@@ -118,6 +133,9 @@ impl Live {
         if self.not_inspectable > 0 {
             let responses = counted(self.not_inspectable, "response");
             println!("{responses} could not be inspected: `sekisho scope` says why.");
+        }
+        if self.canaries > 0 {
+            println!("{} held planted customers: an incident.", counted(self.canaries, "response"));
         }
         if self.suspects > 0 {
             println!("{} showed a pattern that responses do not bound.", counted(self.suspects, "session"));

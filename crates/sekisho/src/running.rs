@@ -21,6 +21,8 @@ pub(crate) struct Running {
     ledger: Ledger,
     index: Arc<ArcSwap<Index>>,
     clock: Arc<dyn Clock>,
+    /// Registers of planted customers, as the ledger was told.
+    canaries: ArcSwap<Vec<String>>,
 }
 
 impl Running {
@@ -49,8 +51,9 @@ impl Running {
         let ledger_directory = &ledger.directory;
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
         let bound = bound_before(&options, &*clock)?;
-        record_registers(&ledger, &*clock, &index)?;
+        record_registers(&ledger, &*clock, &index, &config.canaries)?;
         let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
+        let canaries = ArcSwap::from_pointee(config.canaries.clone());
         let index = Arc::new(ArcSwap::from_pointee(index));
         let parts = Parts {
             index: Arc::clone(&index),
@@ -62,7 +65,7 @@ impl Running {
             past,
         };
         match Gateway::start(config, parts) {
-            Ok(gateway) => Ok(Running { gateway, ledger, index, clock }),
+            Ok(gateway) => Ok(Running { gateway, ledger, index, clock, canaries }),
             Err(err) => {
                 // The error that counts is the gateway's; the ledger has only its start in it.
                 let _ = ledger.close();
@@ -80,18 +83,20 @@ impl Running {
     /// that no finding of theirs is unexplained; when the gateway then refuses, the old ones are recorded again.
     pub(crate) fn reload(&self, config: gateway::Config, index: Index) -> Result<()> {
         let old = self.index();
-        let changed = index.registers() != old.registers();
+        let (canaries, canaries_old) = (config.canaries.clone(), self.canaries.load_full());
+        let changed = index.registers() != old.registers() || canaries != *canaries_old;
         if changed {
-            record_registers(&self.ledger, &*self.clock, &index)?;
+            record_registers(&self.ledger, &*self.clock, &index, &canaries)?;
         }
         if let Err(err) = self.gateway.reload(config) {
             if changed {
-                record_registers(&self.ledger, &*self.clock, &old)?;
+                record_registers(&self.ledger, &*self.clock, &old, &canaries_old)?;
             }
             return Err(err.into());
         }
         if changed {
             self.index.store(Arc::new(index));
+            self.canaries.store(Arc::new(canaries));
         }
         Ok(())
     }
@@ -116,8 +121,11 @@ fn bound_before(options: &Options, clock: &dyn Clock) -> Result<Vec<Bound>> {
     Ok(bound)
 }
 
-fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index) -> Result<()> {
-    let registers = Registers { at: clock.now(), registers: index.registers().to_vec() };
+/// `canaries` names the registers of planted customers.
+fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index, canaries: &[String]) -> Result<()> {
+    let mut registers = index.registers().to_vec();
+    registers.iter_mut().for_each(|register| register.is_canary = canaries.contains(&register.name));
+    let registers = Registers { at: clock.now(), registers };
     let position = ledger.append(Record::Registers(registers)).context("cannot record the registers")?;
     ledger.wait_durable(position).context("cannot record the registers")
 }

@@ -346,7 +346,9 @@ impl<'a> Reading<'a> {
                 values_not_indexed: column.values_not_indexed,
             });
         }
-        let description = RegisterDescription { id, name: config.name.clone(), fields, persons, built_at };
+        // What its persons are for is the configuration's, not the index's.
+        let is_canary = false;
+        let description = RegisterDescription { id, name: config.name.clone(), fields, persons, built_at, is_canary };
         (register, description, warnings)
     }
 }

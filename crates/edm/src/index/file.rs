@@ -273,7 +273,7 @@ impl<R: Read> Reader<'_, R> {
             let not_examined = Some(self.text()?).filter(|reason| !reason.is_empty());
             fields.push(Field { name, kind, not_examined, values_not_indexed: self.u64()? });
         }
-        Ok(RegisterDescription { id: super::register_id(at), name, fields, persons, built_at })
+        Ok(RegisterDescription { id: super::register_id(at), name, fields, persons, built_at, is_canary: false })
     }
 
     fn register(&mut self, description: &RegisterDescription) -> Result<Register, IndexError> {

@@ -13,7 +13,7 @@ use sekisho_edm::{Finding, Found};
 use sekisho_ledger::{NotDurable, Position};
 use sekisho_model::{
     ByteRange, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, SessionKey,
-    Transaction, Uninspectable, Withheld, WithheldOutcome,
+    Transaction, Uninspectable, Withheld, WithheldOutcome, WithheldReason,
 };
 use std::sync::{Arc, PoisonError};
 
@@ -35,6 +35,8 @@ pub(super) struct Journal {
     logged_in: Option<SessionKey>,
     /// Whether a part would have been withheld.
     would_withhold: bool,
+    /// Whether a planted customer in it was recorded.
+    has_told_canary: bool,
 }
 
 /// Whether a part holds somebody's data: decides what happens when it cannot be recorded (GW-1).
@@ -75,6 +77,7 @@ impl Journal {
             has_closed: false,
             logged_in: None,
             would_withhold: false,
+            has_told_canary: false,
         }
     }
 
@@ -114,16 +117,48 @@ impl Journal {
         let case = policy::Case { policy: &rules, index: &index, canaries: &canaries, findings };
         let owner = || self.shared.bindings.owner(session?, now);
         let admits = |subject, max| self.shared.crowd.admits(receiver, subject, max, now);
-        let forbidden = policy::judge(&case, owner, admits)?;
-        let is_enforced = forbidden.action >= Action::Mask && rules.ramp.reaches(session.map_or(client, |key| key.0));
+        let forbidden = policy::judge(&case, owner, admits);
+        let is_enforced = forbidden.as_ref().is_some_and(|forbidden| {
+            forbidden.action >= Action::Mask && rules.ramp.reaches(session.map_or(client, |key| key.0))
+        });
+        if let Some(planted) = policy::planted(&case) {
+            self.canary(planted, forbidden.as_ref().filter(|_| is_enforced));
+        }
+        let forbidden = forbidden?;
         if is_enforced {
             return Some(forbidden);
         }
-        if !std::mem::replace(&mut self.would_withhold, true) {
+        if forbidden.reason != WithheldReason::Canary && !std::mem::replace(&mut self.would_withhold, true) {
             self.shared.counters.would_withhold.add(1);
             self.withheld(forbidden, WithheldOutcome::Passed);
         }
         None
+    }
+
+    /// An incident of its own, once a response: planted customers that leave, or that are about to. Where the policy acts
+    /// on them as such, what it does is recorded with the part.
+    fn canary(&mut self, planted: Forbidden, enforced: Option<&Forbidden>) {
+        if std::mem::replace(&mut self.has_told_canary, true) {
+            return;
+        }
+        self.shared.counters.canaries.add(1);
+        // A terminal that shows events shows this one too.
+        if self.shared.events.is_none() {
+            let Transaction { client, session, route, .. } = &self.transaction;
+            let session = session.map_or_else(String::new, |session| session.to_string());
+            tracing::error!(response = self.sequence, %client, session, route, "planted customer in a response");
+        }
+        let is_among = |forbidden: &Forbidden| {
+            let masked = |one: &Exposure| forbidden.exposures.iter().any(|other| other.subject == one.subject);
+            planted.exposures.iter().all(masked)
+        };
+        let outcome = match enforced {
+            Some(forbidden) if forbidden.reason == WithheldReason::Canary => return,
+            Some(forbidden) if forbidden.action == Action::Block => WithheldOutcome::Ended,
+            Some(forbidden) if is_among(forbidden) => WithheldOutcome::Masked,
+            _ => WithheldOutcome::Passed,
+        };
+        self.withheld(planted, outcome);
     }
 
     /// Records what the policy did with a part.

@@ -8,7 +8,7 @@ use sekisho_edm::{Finding, Found, Index};
 use sekisho_model::{
     ByteRange, Exposure, FieldKind, FieldSet, Generic, GenericKind, RegisterId, Subject, WithheldReason,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 
 /// Whom a route serves, and so whose data it may show.
@@ -90,7 +90,8 @@ impl Ramp {
     }
 
     /// Whether whoever has this keyed hash is among them.
-    pub(super) fn reaches(self, key: [u8; 16]) -> bool {
+    #[must_use]
+    pub fn reaches(self, key: [u8; 16]) -> bool {
         u32::from(u16::from_le_bytes([key[0], key[1]])) * 100 < u32::from(self.0) << 16
     }
 }
@@ -156,14 +157,20 @@ pub(super) fn judge(
         return None;
     }
     let foreign = match policy.class {
-        RouteClass::Observed => HashSet::new(),
+        RouteClass::Observed => HashMap::new(),
         _ => foreign(policy.class, owner, findings),
     };
     let mut reasons = Vec::new();
     for (at, finding) in findings.iter().enumerate() {
-        let reason = by_kind(case, finding)
-            .or_else(|| foreign.iter().find(|(found, _)| *found == at).map(|(_, reason)| *reason))
-            .or_else(|| by_number(case, finding, &mut admits));
+        let of_kind = by_kind(case, finding);
+        let of_others = foreign.get(&at).copied();
+        // A planted customer is somebody else too: a rule that only records does not shield it from a stricter one.
+        let strictest = match (of_kind, of_others) {
+            (Some(kind), Some(other)) if policy.action(kind) < policy.action(other) => Some(other),
+            (Some(kind), _) => Some(kind),
+            (None, other) => other,
+        };
+        let reason = strictest.or_else(|| by_number(case, finding, &mut admits));
         if let Some(reason) = reason.filter(|reason| policy.action(*reason) > Action::Allow) {
             reasons.push((at, reason));
         }
@@ -184,6 +191,30 @@ pub(super) fn judge(
         exposures: fields.into_iter().map(exposure).collect(),
         generic: told.filter_map(generic).collect(),
         findings: at,
+    })
+}
+
+/// The planted customers among these: one in a response is an incident, whatever becomes of the part. `None` on a route
+/// that may show them.
+pub(super) fn planted(case: &Case<'_>) -> Option<Forbidden> {
+    if case.policy.canary == Action::Allow || case.canaries.is_empty() {
+        return None;
+    }
+    let is_planted = |(subject, _): &(Subject, FieldSet)| case.canaries.contains(&subject.register);
+    let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
+    for (subject, found) in case.findings.iter().filter_map(counted).filter(is_planted) {
+        let known = fields.entry(subject).or_insert(FieldSet::EMPTY);
+        *known = known.union(found);
+    }
+    let exposure = |(subject, fields)| Exposure { subject, fields, reflected: FieldSet::EMPTY };
+    let exposures: Vec<Exposure> = fields.into_iter().map(exposure).collect();
+    let reason = WithheldReason::Canary;
+    (!exposures.is_empty()).then_some(Forbidden {
+        action: case.policy.canary,
+        reason,
+        exposures,
+        generic: Vec::new(),
+        findings: Vec::new(),
     })
 }
 
@@ -249,12 +280,12 @@ fn foreign(
     class: RouteClass,
     owner: impl FnOnce() -> Option<Owner>,
     findings: &[Finding],
-) -> HashSet<(usize, WithheldReason)> {
+) -> HashMap<usize, WithheldReason> {
     let owner = if class == RouteClass::Public { None } else { owner() };
     let reason = match (class, &owner) {
         (RouteClass::Public | RouteClass::Observed, _) => WithheldReason::PublicRoute,
         (RouteClass::Own, Some(owner)) if !owner.subjects.is_empty() => WithheldReason::ForeignSubject,
-        (RouteClass::Staff | RouteClass::Partner, Some(owner)) if owner.account.is_some() => return HashSet::new(),
+        (RouteClass::Staff | RouteClass::Partner, Some(owner)) if owner.account.is_some() => return HashMap::new(),
         _ => WithheldReason::NoSubject,
     };
     let own = match (class, &owner) {

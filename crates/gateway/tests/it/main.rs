@@ -2,6 +2,7 @@
 //! on the wire is the test's own.
 
 mod admin;
+mod canary;
 mod deadlines;
 mod exposure;
 mod harness;

@@ -24,6 +24,7 @@ fn one_of_each(first: u64) -> Vec<Record> {
         fields: vec![field],
         persons: 9,
         built_at: T0,
+        is_canary: false,
     };
     let exposure = |id| Exposure {
         subject: Subject { register: RegisterId(0), id: SubjectId(id) },
@@ -246,7 +247,7 @@ fn what_accounts_were_shown_is_in_segments_and_log() {
     let (disk, clock) = (SimDisk::new(), Arc::new(SimClock::at(T0)));
     let staff = SessionKey([4; 16]);
     let account = |number| Some(AccountKey([number; 16]));
-    let bound = |at, session, account| Record::Bound(Bound { at, session, subjects: Vec::new(), account });
+    let bound = |at, session, account| Record::Bound(Bound { at, session, subjects: Vec::new(), by: None, account });
     let shows = |sequence: u64, at: i64, session, fields| {
         let subject = Subject { register: RegisterId(0), id: SubjectId(u32::try_from(sequence).expect("small")) };
         let transaction = Transaction { session: Some(session), route: "/staff".into(), ..transaction(sequence) };

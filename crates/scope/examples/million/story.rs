@@ -110,6 +110,7 @@ fn registers(at: Timestamp) -> Registers {
         fields: fields.clone(),
         persons,
         built_at: START,
+        is_canary: false,
     };
     Registers {
         at,

@@ -121,8 +121,14 @@ fn registers(at: Timestamp, number: u16, is_swapped: bool) -> Record {
     if is_swapped {
         fields.reverse();
     }
-    let description =
-        RegisterDescription { id: RegisterId(number), name: "holders".into(), fields, persons: 9, built_at: T0 };
+    let description = RegisterDescription {
+        id: RegisterId(number),
+        name: "holders".into(),
+        fields,
+        persons: 9,
+        built_at: T0,
+        is_canary: false,
+    };
     Record::Registers(Registers { at, registers: vec![description] })
 }
 

@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
+mod canaries;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod init;
 mod observe;
+mod policy;
 mod register;
 mod scope;
 mod serve;
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     #[command(subcommand)]
     Register(register::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 impl Command {
@@ -53,6 +57,7 @@ impl Command {
             Command::Scope(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
+            Command::Policy(command) => command.run(),
         }
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// A CSV file of customers; its columns are guessed. May be given more than once.
     #[arg(long, value_name = "FILE")]
     register: Vec<PathBuf>,
+    /// A file of planted customers, as `sekisho register canaries` makes it: one in a response is an incident.
+    #[arg(long, value_name = "FILE")]
+    canaries: Vec<PathBuf>,
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -86,11 +89,11 @@ impl Arguments {
     /// The index of the registers given, told as they were understood; `None` when a file is wrong.
     fn index(&self, key: &Arc<sekisho_edm::HashKey>) -> Result<Option<Index>> {
         let path = register_index::path(&self.ledger);
-        if self.register.is_empty() {
+        if self.register.is_empty() && self.canaries.is_empty() {
             return Ok(Some(register_index::read(&path, key)?.unwrap_or_else(|| Index::empty(Arc::clone(key)))));
         }
         let mut registers: Vec<Register> = Vec::new();
-        for file in &self.register {
+        for file in self.register.iter().chain(&self.canaries) {
             let learnt = learn::learn(file)?;
             println!("{} is read as register `{}`:\n", file.display(), learnt.name);
             println!("{}", learnt.to_table());
@@ -124,7 +127,11 @@ impl Arguments {
             session: gateway::SessionSource::default(),
             logins: Vec::new(),
             logout_paths: Vec::new(),
-            canaries: Vec::new(),
+            canaries: self
+                .canaries
+                .iter()
+                .filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()))
+                .collect(),
             watch: WatchRules::default(),
             open_cases: None,
             deadlines: gateway::Deadlines::default(),

@@ -13,6 +13,7 @@ pub(crate) enum Command {
     Learn(Learn),
     Build(Build),
     Status(Status),
+    Canaries(super::canaries::Arguments),
 }
 
 /// Guess a file's columns and print them as TOML.
@@ -47,6 +48,7 @@ impl Command {
             Command::Learn(arguments) => arguments.run(),
             Command::Build(arguments) => arguments.run(),
             Command::Status(arguments) => arguments.run(),
+            Command::Canaries(arguments) => arguments.run(),
         }
     }
 }

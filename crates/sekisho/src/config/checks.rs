@@ -1,6 +1,7 @@
 //! What only the whole file, or the machine, can say: names used twice, routes that nothing reaches, registers
 //! without their columns, keys that others can read.
 
+use super::canaries;
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
 use super::{Config, Register, rules, watch};
@@ -139,6 +140,7 @@ fn registers(source: &Source<'_>, config: &Config, places: &Places) {
     for (register, place) in config.registers.iter().zip(&places.registers) {
         columns(source, register, place);
     }
+    canaries::check(source, &config.registers, &places.registers);
 }
 
 fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {

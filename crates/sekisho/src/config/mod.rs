@@ -3,6 +3,7 @@
 //! Read in this order: [`load`], [`Config`], `resolve` (field by field), `section` (typed reading with places),
 //! `checks` (what only the whole file and the machine can say). Codes are listed in `docs/diagnostics.md`.
 
+mod canaries;
 mod checks;
 mod ledger;
 mod resolve;

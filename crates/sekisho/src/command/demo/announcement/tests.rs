@@ -25,6 +25,7 @@ fn registers_in_force() -> Record {
         fields,
         persons: 5000,
         built_at: START,
+        is_canary: false,
     };
     let registers = vec![register(0, "account_holders", holders), register(1, "seminar_applicants", applicants)];
     Record::Registers(Registers { at: START, registers })

@@ -5,6 +5,7 @@
 //! long. So the written records are always a prefix of the accepted ones (LED-2).
 
 use crate::block::{self, Header};
+use crate::counts::Beat;
 use crate::lane::{Event, Lane, LogFile, Which};
 use crate::shared::Shared;
 use crate::wal::Head;
@@ -90,7 +91,7 @@ impl Committer {
             Event::Prepared { lane, result } => self.on_prepared(lane, result),
             Event::Close => {
                 self.shared.close_queue();
-                self.shared.append_heartbeat();
+                self.shared.append_heartbeat(Beat::Last);
                 self.closing = true;
             }
         }
@@ -102,7 +103,7 @@ impl Committer {
         self.primary.prepare(now);
         self.emergency.prepare(now);
         if now >= self.heartbeat_at && !self.closing {
-            self.shared.append_heartbeat();
+            self.shared.append_heartbeat(Beat::OneOfMany);
             self.heartbeat_at = now + self.shared.options.heartbeat_interval;
         }
         self.rotate_when_due(now);
@@ -208,7 +209,7 @@ impl Committer {
         let before = self.shared.health();
         self.shared.set_health(health);
         if before == Health::Unhealthy && !self.closing {
-            self.shared.append_heartbeat();
+            self.shared.append_heartbeat(Beat::OneOfMany);
         }
     }
 
@@ -235,7 +236,7 @@ impl Committer {
     fn return_to_first(&self, which: Which) {
         let is_ready = self.primary.spare.is_some() && !self.primary.busy;
         if which == Which::Primary && is_ready && self.shared.health() == Health::Emergency {
-            self.shared.append_heartbeat();
+            self.shared.append_heartbeat(Beat::OneOfMany);
         }
     }
 

@@ -13,6 +13,14 @@ pub(crate) struct Counts {
     pub(crate) records_lost: u64,
 }
 
+/// Which heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    OneOfMany,
+    /// The writer ends with it.
+    Last,
+}
+
 impl Counts {
     pub(crate) fn add(&mut self, closed: &Closed) {
         match closed.inspection {
@@ -26,7 +34,7 @@ impl Counts {
     }
 
     /// The heartbeat, after which counting begins anew.
-    pub(crate) fn take(&mut self, at: Timestamp, sequence_next: u64) -> Heartbeat {
+    pub(crate) fn take(&mut self, at: Timestamp, sequence_next: u64, beat: Beat) -> Heartbeat {
         let counts = std::mem::take(self);
         Heartbeat {
             at,
@@ -36,6 +44,7 @@ impl Counts {
             not_inspectable: counts.not_inspectable.into_iter().collect(),
             bytes_scanned: counts.bytes_scanned,
             records_lost: counts.records_lost,
+            is_last: beat == Beat::Last,
         }
     }
 }

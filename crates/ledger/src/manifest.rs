@@ -46,6 +46,9 @@ pub struct Segment {
     pub records: u64,
     /// The highest sequence number seen so far, for numbering on.
     pub sequence_highest: u64,
+    /// The next sequence number, where the segment ends as its writer did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_next: Option<u64>,
     /// The earliest time in it.
     pub from: Timestamp,
     /// The latest time in it.

@@ -57,12 +57,9 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
     let files = read_source(disk, &dirs, options.source)?;
     let sealed = sealed_head(&manifest, dir, options.source)?;
     let blocks = chain(&files, sealed)?;
-    let mut sequence_highest = manifest
-        .segments
-        .iter()
-        .rev()
-        .find(|segment| segment.source == options.source)
-        .map_or(0, |s| s.sequence_highest);
+    let last = manifest.segments.iter().rev().find(|segment| segment.source == options.source);
+    let mut sequence_highest = last.map_or(0, |segment| segment.sequence_highest);
+    let mut sequence_next = last.and_then(|segment| segment.sequence_next);
     let mut records = 0;
     for placed in &blocks {
         let found = placed.block.records().ok_or_else(|| {
@@ -70,13 +67,18 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
         })?;
         records += found.len() as u64;
         sequence_highest = found.iter().filter_map(highest_sequence).fold(sequence_highest, u64::max);
+        sequence_next = found.last().map_or(sequence_next, sequence_after);
     }
     let head = blocks.last().map_or(sealed, |placed| Head::of(&placed.block));
     let report = Recovery {
         records,
         blocks: blocks.len() as u64,
         torn: mend(disk, &files)?,
-        sequence_first: if sequence_highest == 0 { 1 } else { sequence_highest + SEQUENCE_ROOM },
+        sequence_first: match sequence_next {
+            Some(next) => next,
+            None if sequence_highest == 0 => 1,
+            None => sequence_highest + SEQUENCE_ROOM,
+        },
     };
     let file_number_next = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
     Ok(Recovered { head, file_number_next, report })
@@ -148,6 +150,14 @@ fn remove_leftovers(disk: &dyn Disk, dir: &Path, ending: &str) -> Result<(), Err
         }
     }
     Ok(())
+}
+
+/// The next sequence number, when the writer ended with this record.
+pub(crate) fn sequence_after(record: &Record) -> Option<u64> {
+    match record {
+        Record::Heartbeat(heartbeat) if heartbeat.is_last => Some(heartbeat.sequence_next),
+        _ => None,
+    }
 }
 
 /// The highest sequence number that a record shows to have been given out.

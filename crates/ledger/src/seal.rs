@@ -9,7 +9,7 @@ use crate::durable::{create_directories, place_file, read_file};
 use crate::log::Log;
 use crate::manifest::{Manifest, Segment, SegmentFile};
 use crate::reader::OpenResponses;
-use crate::recover::{highest_sequence, read_source, sealed_head};
+use crate::recover::{highest_sequence, read_source, sealed_head, sequence_after};
 use crate::segment::{Builder, Part};
 use crate::shared::Shared;
 use crate::wal::{Head, Placed, WalFile, chain, list_files};
@@ -60,11 +60,13 @@ fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Res
     let mut open = carried(shared, before)?;
     let mut builder = Builder::new(options.source, &open);
     let (mut records, mut sequence_highest) = (0, before.map_or(0, |segment| segment.sequence_highest));
+    let mut sequence_next = None;
     let (mut from, mut to) = (Timestamp(i64::MAX), Timestamp(i64::MIN));
     for placed in run {
         let found = placed.block.records().ok_or_else(|| Error::corrupt(placed.file, placed.offset, "no records"))?;
         for (position, record) in (placed.block.header.position_first..).zip(found) {
             sequence_highest = highest_sequence(&record).map_or(sequence_highest, |found| found.max(sequence_highest));
+            sequence_next = sequence_after(&record);
             let at = time_of(&record);
             (from, to) = (from.min(at), to.max(at));
             builder.add(position, record, &mut open);
@@ -99,6 +101,7 @@ fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Res
         position_next: last.position_next,
         records,
         sequence_highest,
+        sequence_next,
         from,
         to,
         files,

@@ -1,6 +1,6 @@
 //! What the workers, the committer and the keeper of one ledger share: the queue, the progress, the health.
 
-use crate::counts::Counts;
+use crate::counts::{Beat, Counts};
 use crate::wal::Head;
 use crate::{Error, Health, NotDurable, Options, Position};
 use sekisho_model::Record;
@@ -122,10 +122,10 @@ impl Shared {
     }
 
     /// Queues a heartbeat, whatever the state of the queue: it is small, and one a minute. It does not rest.
-    pub(crate) fn append_heartbeat(&self) {
+    pub(crate) fn append_heartbeat(&self, beat: Beat) {
         let mut queue = self.queue();
         let at = self.options.clock.now();
-        let heartbeat = queue.counts.take(at, self.sequence_next.load(Ordering::SeqCst));
+        let heartbeat = queue.counts.take(at, self.sequence_next.load(Ordering::SeqCst), beat);
         let bytes = postcard::to_stdvec(&Record::Heartbeat(heartbeat)).expect("a heartbeat can always be encoded");
         let position = self.push(&mut queue, &bytes);
         self.want(position);

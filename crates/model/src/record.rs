@@ -228,6 +228,8 @@ pub struct Heartbeat {
     pub bytes_scanned: u64,
     /// Records that could not be written since the last one that could.
     pub records_lost: u64,
+    /// Whether the writer ended with it, as it should: numbers from `sequence_next` on were given to nobody.
+    pub is_last: bool,
 }
 
 /// A writer started; sequences go on from `sequence_first`.

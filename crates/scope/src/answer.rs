@@ -136,6 +136,9 @@ pub struct Gap {
     pub first: u64,
     /// The last missing number.
     pub last: u64,
+    /// Whether the gateway ended abruptly there: how many of these numbers were given out is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub abrupt_end: bool,
 }
 
 /// A session, or a client without one, that may have learnt more than its responses held.

@@ -106,7 +106,7 @@ impl Seen {
             }
             for sequence in bits(word_first, word).filter(|sequence| (first..=last).contains(sequence)) {
                 if sequence > next {
-                    gaps.push(Gap { source: source.0, first: next, last: sequence - 1 });
+                    gaps.push(Gap { source: source.0, first: next, last: sequence - 1, abrupt_end: false });
                     told += 1;
                 }
                 next = sequence + 1;
@@ -116,7 +116,7 @@ impl Seen {
             }
         }
         if next <= last {
-            gaps.push(Gap { source: source.0, first: next, last });
+            gaps.push(Gap { source: source.0, first: next, last, abrupt_end: false });
         }
     }
 

@@ -273,6 +273,15 @@ const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
 
 fn gaps(gaps: &[Gap]) -> String {
+    let (unknown, gaps): (Vec<Gap>, Vec<Gap>) = gaps.iter().partition(|gap| gap.abrupt_end);
+    let unknown = match unknown.len() {
+        0 => None,
+        1 => Some("unknown, after an abrupt end of the gateway".to_owned()),
+        ends => Some(format!("unknown, after {ends} abrupt ends of the gateway")),
+    };
+    if gaps.is_empty() {
+        return unknown.unwrap_or_default();
+    }
     let missing: u64 = gaps.iter().map(|gap| gap.last - gap.first + 1).sum();
     let mut ranges: Vec<String> = gaps
         .iter()
@@ -282,7 +291,8 @@ fn gaps(gaps: &[Gap]) -> String {
     if gaps.len() > GAPS_MAX {
         ranges.push(format!("{} more ranges", gaps.len() - GAPS_MAX));
     }
-    format!("{} ({})", count(missing), ranges.join(", "))
+    let known = format!("{} ({})", count(missing), ranges.join(", "));
+    unknown.map_or_else(|| known.clone(), |unknown| format!("{known}; {unknown}"))
 }
 
 fn plural(number: u64, one: &str, more: &str) -> String {

@@ -134,6 +134,10 @@ impl Tally {
             self.ended.seen.given_out(*source, *sequence_first);
         }
         self.ended.coverage.gaps = self.ended.seen.gaps();
+        for gap in &mut self.ended.coverage.gaps {
+            let begins_behind = |(source, first): &(SourceId, u64)| source.0 == gap.source && *first == gap.last + 1;
+            gap.abrupt_end = self.runs.iter().any(begins_behind);
+        }
         let mut registers = self.timeline.registers.clone();
         let mut persons = std::mem::take(&mut self.found.persons);
         for (id, of_it) in std::mem::take(&mut self.found.persons_undescribed) {

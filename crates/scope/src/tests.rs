@@ -245,12 +245,23 @@ fn reflected_values_are_never_counted() {
 }
 
 #[test]
+fn an_abrupt_end_is_told_as_such_and_not_as_so_many_missing_numbers() {
+    let mut story = Story::new().clean("198.51.100.7");
+    let at = story.at;
+    story.push(Record::Started(Started { at, sequence_first: 1_000_001, version: "test".into() }));
+    let answer = story.ask(&Question::default());
+    assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 1_000_000, abrupt_end: true }]);
+    let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
+    assert!(table.contains("missing numbers   unknown, after an abrupt end of the gateway"), "{table}");
+}
+
+#[test]
 fn gaps_are_seen_whatever_the_client() {
     let story = Story::new().clean("198.51.100.7").lost(3).clean("203.0.113.5").clean("198.51.100.7");
     let client = "198.51.100.0/24".parse().expect("a network");
     let answer = story.ask(&Question { client: Some(client), ..Question::default() });
     assert_eq!(answer.coverage.responses, 2);
-    assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 4 }]);
+    assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 4, abrupt_end: false }]);
 }
 
 #[test]

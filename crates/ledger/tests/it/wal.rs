@@ -3,7 +3,8 @@
 use crate::rig::*;
 use proptest::prelude::*;
 use sekisho_ledger::{
-    Error, Filter, Finding, FindingRow, Ledger, NotDurable, Options, Position, Reader, append_query, block, manifest,
+    Error, Filter, Finding, FindingRow, Ledger, NotDurable, Options, Position, Reader, SEQUENCE_ROOM, SealOnClose,
+    append_query, block, manifest,
 };
 use sekisho_model::*;
 use sekisho_testkit::{Fault, OperationKind, SimDisk};
@@ -89,6 +90,28 @@ fn a_log_goes_on_over_many_files_and_restarts() {
     let mut unique = expected.clone();
     unique.dedup();
     assert_eq!(unique, expected, "no sequence number is given out twice");
+    assert!((1..=600).eq(expected), "a writer that was closed leaves no numbers out");
+}
+
+#[test]
+fn numbers_are_left_out_after_an_abrupt_end_only_sealed_or_not() {
+    for seal_on_close in [SealOnClose::Yes, SealOnClose::No] {
+        let (disk, clock) = (SimDisk::new(), clock());
+        let options = || Options { seal_on_close, ..options(&disk, &clock) };
+        let (ledger, _) = Ledger::open(options()).expect("opens");
+        let first = ledger.next_sequence();
+        let position = ledger.append(closed(first)).expect("is taken");
+        ledger.wait_durable(position).expect("becomes durable");
+        ledger.close().expect("closes");
+        let (ledger, recovery) = Ledger::open(options()).expect("opens again");
+        assert_eq!((first, recovery.sequence_first), (1, 2), "{seal_on_close:?}");
+        // The disk as it would be after a power cut now.
+        let after_a_cut = disk.crash(7);
+        drop(ledger);
+        let cut = Options { disk: Arc::new(after_a_cut), ..options() };
+        let (_ledger, recovery) = Ledger::open(cut).expect("opens after a power cut");
+        assert_eq!(recovery.sequence_first, 2 + SEQUENCE_ROOM, "{seal_on_close:?}");
+    }
 }
 
 #[test]

@@ -214,6 +214,7 @@ impl Story {
             not_inspectable: vec![(Uninspectable::ContentType, 2)],
             bytes_scanned: 400_000,
             records_lost: 0,
+            is_last: false,
         };
         ledger.append(Record::Heartbeat(beat)).expect("is taken");
     }

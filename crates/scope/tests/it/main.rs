@@ -167,6 +167,7 @@ fn record(step: &Step, at: Timestamp, ledger: &Ledger, begun: &mut Vec<u64>) -> 
                 not_inspectable,
                 bytes_scanned,
                 records_lost,
+                is_last: false,
             })
         }
         Step::IsSuspect(request) => Record::Suspect(Suspect {

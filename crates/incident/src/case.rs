@@ -244,9 +244,10 @@ impl Case {
             entry.corrected_by = Some(number);
         } else if once(clock)
             && actor.role != Role::Wrongdoer
-            && let Some(old) = self.clocks.iter().find(|entry| {
-                same(entry) && entry.corrected_by.is_none() && entry.actor.role == actor.role
-            })
+            && let Some(old) = self
+                .clocks
+                .iter()
+                .find(|entry| same(entry) && entry.corrected_by.is_none() && entry.actor.role == actor.role)
         {
             let reason = format!("`{clock}` contradicts event {}, which says {}", old.event, old.at);
             return Err(wrong(number, &reason, &format!("say that it corrects event {}", old.event)));
@@ -278,9 +279,7 @@ impl Case {
 
     /// What was sent for an obligation, oldest first.
     pub fn submissions<'a>(&'a self, obligation: &'a str) -> impl Iterator<Item = &'a ClockEntry> + 'a {
-        self.clocks
-            .iter()
-            .filter(move |entry| matches!(&entry.clock, Clock::Submitted(name) if name == obligation))
+        self.clocks.iter().filter(move |entry| matches!(&entry.clock, Clock::Submitted(name) if name == obligation))
     }
 
     /// Wholes that their parts do not sum to, as sentences.

@@ -128,12 +128,7 @@ pub fn compute(case: &Case, regimes: &[Regime]) -> Result<Deadlines, Error> {
 }
 
 /// The deadlines of one obligation, one for each intrusion and each superseded start.
-fn of_obligation(
-    case: &Case,
-    regime: &Regime,
-    obligation: &Obligation,
-    trigger: &str,
-) -> Result<Vec<Deadline>, Error> {
+fn of_obligation(case: &Case, regime: &Regime, obligation: &Obligation, trigger: &str) -> Result<Vec<Deadline>, Error> {
     let rules: Vec<&ClockRule> = obligation.clock.iter().filter(|rule| rule_holds(case, rule)).collect();
     let mut scopes: Vec<Option<&str>> = vec![None];
     scopes.extend(case.intrusions.iter().map(|intrusion| Some(intrusion.id.as_str())));
@@ -277,7 +272,8 @@ fn why_en(regime: &Regime, rule: &ClockRule, start: &ClockEntry, due: &Due, trig
         Unit::Promptly => "without delay; no figure is fixed".to_owned(),
         Unit::Hour => plural("hour"),
         Unit::CalendarDay => {
-            let range = rule.offset_from.map_or_else(|| plural("day"), |from| format!("{from} to {} days", rule.offset));
+            let range =
+                rule.offset_from.map_or_else(|| plural("day"), |from| format!("{from} to {} days", rule.offset));
             let first = if rule.day1 == Day1::Counted { ", the day of the event being day 1" } else { "" };
             format!("{range}{first}, in {zone}")
         }

@@ -288,7 +288,11 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Regime>, Error> {
     };
     let parsed: File = toml::from_str(text).map_err(|err| {
         let line = err.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-        wrong(&format!("line {line}"), err.message().replace('\n', " "), "compare with the files that come with Sekisho")
+        wrong(
+            &format!("line {line}"),
+            err.message().replace('\n', " "),
+            "compare with the files that come with Sekisho",
+        )
     })?;
     for regime in &parsed.regime {
         for obligation in &regime.obligation {

@@ -3,6 +3,7 @@
 //! One file a command in `command/`; what they share is beside this file. Exit codes: 0 done, 1 the answer is "no",
 //! 2 usage, 3 the environment failed.
 
+mod case_log;
 mod command;
 mod config;
 mod files;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod case;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     #[command(subcommand)]
     Register(register::Command),
+    #[command(subcommand)]
+    Case(case::Command),
 }
 
 impl Command {
@@ -53,6 +56,7 @@ impl Command {
             Command::Scope(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
+            Command::Case(command) => command.run(),
         }
     }
 }

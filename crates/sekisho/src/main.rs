@@ -4,6 +4,7 @@
 //! 2 usage, 3 the environment failed.
 
 mod canaries;
+mod case_log;
 mod command;
 mod config;
 mod files;

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod canaries;
+mod case;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Register(register::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Case(case::Command),
 }
 
 impl Command {
@@ -58,6 +61,7 @@ impl Command {
             Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
             Command::Policy(command) => command.run(),
+            Command::Case(command) => command.run(),
         }
     }
 }

@@ -1,0 +1,440 @@
+//! `sekisho case`: an incident's events, its deadlines and its reports. How they are kept is in `case_log`, what they
+//! mean in the crate `incident`; this is the command line in front of them.
+
+mod show;
+
+use super::Done;
+use crate::case_log::{CaseLog, Refused};
+use crate::times;
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sekisho_incident::regime::{self, Regime};
+use sekisho_incident::{Actor, Body, Case, CaseId, Certainty, Clock, Event, Language, Measure, Origin, Role};
+use sekisho_incident::{deadline, ics, report};
+use std::path::PathBuf;
+
+/// Record an incident; compute its deadlines; draft and keep its reports.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Open a case.
+    #[command(
+        after_help = "Example:\n  sekisho case open hakone-2026-1 --title '会員情報の漏えいの疑い' --origin gateway"
+    )]
+    Open {
+        id: CaseId,
+        /// What it is called.
+        #[arg(long)]
+        title: String,
+        #[arg(long, value_enum, default_value = "hand")]
+        origin: OriginArg,
+        /// The firm's time zone.
+        #[arg(long, default_value = "Asia/Tokyo")]
+        zone: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Add an event: an instant from which deadlines run, an intrusion, or a note.
+    #[command(
+        after_help = "Examples:\n  sekisho case event hakone-2026-1 aware --at 2026-11-20T15:00:00+09:00 --actor CSIRT --evidence 'ledger, 20 Nov'\n  sekisho case event hakone-2026-1 aware --at 2026-11-19T21:00:00+09:00 --actor CSIRT --evidence 'mail 12' --corrects 2\n  sekisho case event hakone-2026-1 intrusion --name older --from 2026-03-01 --text 'found in the ledger'\n  sekisho case event hakone-2026-1 note --text 'police informed'"
+    )]
+    Event {
+        id: CaseId,
+        /// aware, classified_major, materiality_determined, new_facts, contained, vendor_notified, intrusion or note.
+        what: String,
+        /// When it was; now without it.
+        #[arg(long, allow_hyphen_values = true)]
+        at: Option<String>,
+        /// The zone in which its day is counted; the case's without it.
+        #[arg(long)]
+        zone: Option<String>,
+        /// Whose awareness or decision; the operator's without it.
+        #[arg(long)]
+        actor: Option<String>,
+        #[arg(long, value_enum, default_value = "firm")]
+        role: RoleArg,
+        /// Where the evidence lies.
+        #[arg(long, default_value = "")]
+        evidence: String,
+        /// The intrusion that it belongs to.
+        #[arg(long)]
+        intrusion: Option<String>,
+        /// The number of the event that it corrects.
+        #[arg(long)]
+        corrects: Option<usize>,
+        /// An intrusion's name.
+        #[arg(long)]
+        name: Option<String>,
+        /// An intrusion's begin.
+        #[arg(long)]
+        from: Option<String>,
+        /// An intrusion's end.
+        #[arg(long)]
+        to: Option<String>,
+        /// In words.
+        #[arg(long, default_value = "")]
+        text: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Record what is known of a question, and how certainly.
+    #[command(after_help = "Example:\n  sekisho case fact hakone-2026-1 wrongful_purpose yes --state suspected")]
+    Fact {
+        id: CaseId,
+        key: String,
+        /// The answer; `no` says that it is not so.
+        value: String,
+        #[arg(long, value_enum, default_value = "suspected")]
+        state: StateArg,
+        #[arg(long, allow_hyphen_values = true)]
+        at: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Record how many records, persons, accounts or cards; earlier figures stay.
+    #[command(after_help = "Example:\n  sekisho case count hakone-2026-1 persons 2455 --state confirmed")]
+    Count {
+        id: CaseId,
+        #[arg(value_enum)]
+        of: MeasureArg,
+        value: u64,
+        /// Which set.
+        #[arg(long, default_value = "total")]
+        set: String,
+        /// The set of which it is a part.
+        #[arg(long)]
+        part_of: Option<String>,
+        #[arg(long, value_enum, default_value = "suspected")]
+        state: StateArg,
+        #[arg(long, allow_hyphen_values = true)]
+        at: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a case: counts, facts, timeline.
+    #[command(after_help = "Example:\n  sekisho case show hakone-2026-1")]
+    Show {
+        id: CaseId,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// When what is due, and why.
+    #[command(after_help = "Example:\n  sekisho case deadlines hakone-2026-1 --lang ja")]
+    Deadlines {
+        id: CaseId,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+        #[arg(long, value_enum, default_value = "en")]
+        lang: Lang,
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// The open deadlines as a calendar feed, with reminders.
+    #[command(after_help = "Example:\n  sekisho case ics hakone-2026-1 > deadlines.ics")]
+    Ics {
+        id: CaseId,
+        #[arg(long, value_enum, default_value = "ja")]
+        lang: Lang,
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Draft a report from what is known; it says what is missing.
+    #[command(after_help = "Example:\n  sekisho case report hakone-2026-1 jp.appi.prelim --lang ja")]
+    Report {
+        id: CaseId,
+        obligation: String,
+        #[arg(long, value_enum, default_value = "ja")]
+        lang: Lang,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Record that a report was sent, with its text and hash.
+    #[command(
+        after_help = "Example:\n  sekisho case submit hakone-2026-1 jp.appi.prelim --file sent.md --receipt R-17"
+    )]
+    Submit {
+        id: CaseId,
+        obligation: String,
+        /// The text that was sent; the present draft without it.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        #[arg(long, value_enum, default_value = "ja")]
+        lang: Lang,
+        /// When it was sent; now without it.
+        #[arg(long, allow_hyphen_values = true)]
+        at: Option<String>,
+        #[arg(long)]
+        receipt: Option<String>,
+        #[arg(long)]
+        late_reason: Option<String>,
+        /// The intrusion that it is about; without it, the case as a whole.
+        #[arg(long)]
+        intrusion: Option<String>,
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// All cases.
+    #[command(after_help = "Example:\n  sekisho case list --format json")]
+    List {
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// Where cases are kept.
+    #[arg(long, value_name = "DIR", default_value = "cases")]
+    cases: PathBuf,
+    /// Where the key that signs them is kept.
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    keys: PathBuf,
+    /// Who records this; the account's name without it.
+    #[arg(long)]
+    operator: Option<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Rules {
+    /// The firm's own regimes, besides those that come with Sekisho.
+    #[arg(long = "regimes", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+macro_rules! arguments {
+    ($name:ident => $target:ident { $($variant:ident),* }) => {
+        #[derive(Clone, Copy, ValueEnum)]
+        pub(crate) enum $name { $($variant),* }
+        impl From<$name> for $target {
+            fn from(value: $name) -> $target {
+                match value { $($name::$variant => $target::$variant),* }
+            }
+        }
+    };
+}
+arguments!(OriginArg => Origin { Gateway, Hand, FoundFile, Availability });
+arguments!(RoleArg => Role { Firm, Vendor, Wrongdoer });
+arguments!(StateArg => Certainty { Unknown, Suspected, Confirmed });
+arguments!(MeasureArg => Measure { Records, Persons, Accounts, Cards });
+arguments!(Lang => Language { Ja, En });
+
+impl Command {
+    /// What the log or the case refuses is a "no", with its reason; all else is the environment's.
+    pub(crate) fn run(self) -> Result<Done> {
+        match self.answer() {
+            Err(err) if err.is::<Refused>() || err.is::<sekisho_incident::Error>() => {
+                eprintln!("error: {err:#}");
+                Ok(Done::No)
+            }
+            other => other,
+        }
+    }
+
+    fn answer(self) -> Result<Done> {
+        match self {
+            Command::Open { id, title, origin, zone, place } => {
+                place.record(&id, |_, _| Ok(Body::Opened { origin: origin.into(), title, zone }))
+            }
+            Command::Event {
+                id,
+                what,
+                at,
+                zone,
+                actor,
+                role,
+                evidence,
+                intrusion,
+                corrects,
+                name,
+                from,
+                to,
+                text,
+                place,
+            } => {
+                let operator = place.operator();
+                place.record(&id, |case, now| {
+                    let case = case.with_context(|| format!("there is no case `{id}`; open it first"))?;
+                    Ok(match what.as_str() {
+                        "note" => Body::Note { text },
+                        "intrusion" => Body::Intrusion {
+                            id: name.context("an intrusion needs --name")?,
+                            from: from.map(|text| instant(&text, now, &case.zone)).transpose()?,
+                            to: to.map(|text| instant(&text, now, &case.zone)).transpose()?,
+                            text,
+                        },
+                        _ => {
+                            let clock: Clock = what.parse()?;
+                            if matches!(clock, Clock::Submitted(_)) {
+                                bail!("a submission has a text: use `sekisho case submit`");
+                            }
+                            let zone = zone.unwrap_or_else(|| case.zone.clone());
+                            let at = at.map_or(Ok(now), |text| instant(&text, now, &zone))?;
+                            let actor = Actor { name: actor.unwrap_or(operator), role: role.into() };
+                            Body::Clock { clock, at, zone, actor, evidence, intrusion, corrects }
+                        }
+                    })
+                })
+            }
+            Command::Fact { id, key, value, state, at, place } => place.record(&id, |case, now| {
+                let at = at.map_or(Ok(now), |text| instant(&text, now, zone_of(case)))?;
+                Ok(Body::Fact { key, state: state.into(), value, at })
+            }),
+            Command::Count { id, of, value, set, part_of, state, at, place } => place.record(&id, |case, now| {
+                let at = at.map_or(Ok(now), |text| instant(&text, now, zone_of(case)))?;
+                Ok(Body::Count { of: of.into(), set, part_of, value, state: state.into(), at })
+            }),
+            Command::Show { id, format, place } => show::case(&place.case(&id)?, format),
+            Command::Deadlines { id, format, lang, rules, place } => {
+                let case = place.case(&id)?;
+                let found = deadline::compute(&case, &rules.read()?)?;
+                show::deadlines(&case, &found, format, lang.into(), Timestamp::now())
+            }
+            Command::Ics { id, lang, rules, place } => {
+                let case = place.case(&id)?;
+                let found = deadline::compute(&case, &rules.read()?)?;
+                show::print(&ics::calendar(&case, &found.deadlines, lang.into())?)
+            }
+            Command::Report { id, obligation, lang, format, rules, place } => {
+                let case = place.case(&id)?;
+                let draft = report::draft(&case, &rules.read()?, &obligation, lang.into())?;
+                match format {
+                    Format::Table => show::print(&draft.markdown(&case, lang.into())),
+                    Format::Json => show::json(&draft),
+                }
+            }
+            Command::Submit { id, obligation, file, lang, at, receipt, late_reason, intrusion, rules, place } => {
+                let case = place.case(&id)?;
+                let draft = report::draft(&case, &rules.read()?, &obligation, lang.into())?;
+                let text = match &file {
+                    Some(file) => std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?,
+                    None => draft.markdown(&case, lang.into()).into_bytes(),
+                };
+                if let Some(what) = sekisho_incident::card::find(&String::from_utf8_lossy(&text)) {
+                    return Err(
+                        sekisho_incident::Error::Card { index: case.timeline.len() + 1, place: "file", what }.into()
+                    );
+                }
+                let sha256 = report::sha256(&text);
+                let kept = place.open()?.keep_snapshot(&sha256, &text)?;
+                let done = place.record(&id, |case, now| {
+                    let case = case.with_context(|| format!("there is no case `{id}`"))?;
+                    let at = at.map_or(Ok(now), |text| instant(&text, now, &case.zone))?;
+                    let version = u32::try_from(case.submissions(&obligation, intrusion.as_deref()).count() + 1)?;
+                    let zone = case.zone.clone();
+                    Ok(Body::Submitted {
+                        obligation: obligation.clone(),
+                        intrusion: intrusion.clone(),
+                        version,
+                        sha256,
+                        at,
+                        zone,
+                        receipt,
+                        late_reason,
+                    })
+                })?;
+                println!("  text kept as {}", kept.display());
+                Ok(done)
+            }
+            Command::List { format, place } => show::list(&place.all()?, format),
+        }
+    }
+}
+
+impl Place {
+    fn open(&self) -> Result<CaseLog> {
+        if !self.cases.is_dir() {
+            bail!("there are no cases in `{}`; `sekisho case open` begins one", self.cases.display());
+        }
+        CaseLog::open(&self.cases, &self.keys)
+    }
+
+    fn case(&self, id: &CaseId) -> Result<Case> {
+        let events: Vec<Event> = self.open()?.events.into_iter().filter(|event| event.case == *id).collect();
+        if events.is_empty() {
+            bail!("there is no case `{id}` in `{}`; `sekisho case list` shows all", self.cases.display());
+        }
+        Ok(Case::fold(&events)?)
+    }
+
+    fn all(&self) -> Result<Vec<Case>> {
+        let events = self.open()?.events;
+        let mut ids: Vec<&CaseId> = events.iter().map(|event| &event.case).collect();
+        ids.sort();
+        ids.dedup();
+        let fold = |id: &CaseId| {
+            let own: Vec<Event> = events.iter().filter(|event| event.case == *id).cloned().collect();
+            Ok(Case::fold(&own)?)
+        };
+        ids.into_iter().map(fold).collect()
+    }
+
+    /// Appends one event when the case with it can be folded; one that cannot never enters the log.
+    fn record(&self, id: &CaseId, body: impl FnOnce(Option<&Case>, Timestamp) -> Result<Body>) -> Result<Done> {
+        let mut log = CaseLog::create(&self.cases, &self.keys)?;
+        let mut events: Vec<Event> = log.events.iter().filter(|event| event.case == *id).cloned().collect();
+        let before = if events.is_empty() { None } else { Some(Case::fold(&events)?) };
+        let now = Timestamp::now();
+        let body = body(before.as_ref(), now)?;
+        if before.is_none() && !matches!(body, Body::Opened { .. }) {
+            bail!("there is no case `{id}` in `{}`; open it first", self.cases.display());
+        }
+        events.push(Event { case: id.clone(), recorded_at: now, operator: self.operator(), body });
+        let case = Case::fold(&events)?;
+        log.append(events.swap_remove(events.len() - 1))?;
+        if let Some(entry) = case.timeline.last() {
+            println!("{id}: event {}: {}", entry.event, entry.text);
+        }
+        for warning in &case.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(Done::Yes)
+    }
+
+    fn operator(&self) -> String {
+        let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
+        self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+impl Rules {
+    fn read(&self) -> Result<Vec<Regime>> {
+        let mut regimes = regime::built_in()?;
+        for file in &self.files {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{name}`"))?;
+            regimes.extend(regime::parse(&name, &text)?);
+        }
+        Ok(regimes)
+    }
+}
+
+fn zone_of(case: Option<&Case>) -> &str {
+    case.map_or("Asia/Tokyo", |case| &case.zone)
+}
+
+fn instant(text: &str, now: Timestamp, zone: &str) -> Result<Timestamp> {
+    let zone = TimeZone::get(zone).map_err(|_| sekisho_incident::Error::Zone(zone.to_owned()))?;
+    let at = times::parse(text, sekisho_model::Timestamp(now.as_microsecond()), &zone).map_err(anyhow::Error::msg)?;
+    Ok(Timestamp::from_microsecond(at.0)?)
+}

@@ -7,11 +7,12 @@
 
 use crate::config::Deadlines;
 use pin_project_lite::pin_project;
+use sekisho_model::SessionKey;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,7 +37,13 @@ pub(crate) struct Activity {
     /// When writing stopped because the client does not read, plus one; 0 while it flows.
     write_stalled_ms: AtomicU64,
     upgraded: AtomicBool,
+    /// The last sessions that it carried.
+    carried: Mutex<Vec<SessionKey>>,
 }
+
+/// Sessions of one connection that are remembered; beyond, the oldest is forgotten. A connection of so many users is a
+/// proxy's, and not closed for one of them who is no more among the last.
+const CARRIED_MAX: usize = 16;
 
 impl Activity {
     /// A connection that was opened now and waits for its first request.
@@ -48,6 +55,7 @@ impl Activity {
             idle_since_ms: AtomicU64::new(0),
             write_stalled_ms: AtomicU64::new(0),
             upgraded: AtomicBool::new(false),
+            carried: Mutex::default(),
         })
     }
 
@@ -55,6 +63,25 @@ impl Activity {
     pub(crate) fn begin_request(self: &Arc<Activity>) -> ActiveRequest {
         self.requests.fetch_add(1, Ordering::Relaxed);
         ActiveRequest { activity: Arc::clone(self) }
+    }
+
+    /// A request came with this session.
+    pub(crate) fn carries(&self, session: Option<SessionKey>) {
+        let Some(session) = session else { return };
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        if carried.last() == Some(&session) || carried.contains(&session) {
+            return;
+        }
+        if carried.len() == CARRIED_MAX {
+            carried.remove(0);
+        }
+        carried.push(session);
+    }
+
+    /// Whether one of its sessions is such a one.
+    pub(crate) fn carried_any(&self, is_such: impl Fn(SessionKey) -> bool) -> bool {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        carried.into_iter().any(is_such)
     }
 
     /// The connection became another protocol, which has its own deadlines.
@@ -116,6 +143,8 @@ pub(crate) enum End {
     Closed(Result<(), hyper::Error>),
     /// The deadline of its phase passed.
     Expired,
+    /// Whoever used it was cut off.
+    CutOff,
 }
 
 /// A hyper connection that can be told to end after its open requests.
@@ -124,14 +153,17 @@ pub(crate) trait Graceful: Future<Output = Result<(), hyper::Error>> {
     fn finish_requests(self: Pin<&mut Self>);
 }
 
-/// Polls the connection to its end, to its deadline, or to the end of its open requests once `stop` is true.
+/// Polls the connection to its end, to its deadline, until it is cut off, or to the end of its open requests once `stop`
+/// is true.
 pub(crate) async fn drive(
     connection: impl Graceful,
     activity: &Activity,
     deadlines: &Deadlines,
     mut stop: watch::Receiver<bool>,
+    cut_off: impl Future<Output = ()>,
 ) -> End {
     let mut connection = pin!(connection);
+    let mut cut_off = pin!(cut_off);
     let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle).into()));
     let mut stopping = pin!(async move {
         if stop.wait_for(|stop| *stop).await.is_err() {
@@ -145,6 +177,9 @@ pub(crate) async fn drive(
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
             stopped = true;
             connection.as_mut().finish_requests();
+        }
+        if cut_off.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(End::CutOff);
         }
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {

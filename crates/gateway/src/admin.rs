@@ -1,6 +1,7 @@
-//! The operator's address: `/metrics` for Prometheus and `/health` for whoever watches.
+//! The operator's address: `/metrics` for Prometheus, `/health` for whoever watches, and the calls of [`admin_api`].
 //! A thread of its own, so that it answers when the workers are busy. Never a client's address.
 
+use crate::admin_api;
 use crate::server::Shared;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -57,8 +58,8 @@ async fn run(shared: Arc<Shared>, socket: TcpListener, mut stop: watch::Receiver
         let (shared, registry) = (Arc::clone(&shared), Arc::clone(&registry));
         tokio::task::spawn_local(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = answer(&shared, &registry, &request);
-                async move { Ok::<_, Infallible>(response) }
+                let (shared, registry) = (Arc::clone(&shared), Arc::clone(&registry));
+                async move { Ok::<_, Infallible>(answer(&shared, &registry, request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -87,14 +88,18 @@ async fn accept(
     }
 }
 
-fn answer(shared: &Shared, registry: &Registry, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(shared: &Shared, registry: &Registry, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if admin_api::has(request.uri().path()) {
+        let (status, body) = admin_api::answer(shared, request).await;
+        return text(status, "application/json", format!("{body}\n"));
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET only\n".to_owned());
     }
     match request.uri().path() {
         "/metrics" => metrics(registry),
         "/health" => health(shared),
-        _ => text(StatusCode::NOT_FOUND, "text/plain", "/metrics or /health\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "text/plain", "/metrics, /health or /containment\n".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::inspect::Policy;
 use crate::inspect::watch::{CaseSource, WatchRules};
 use ipnet::IpNet;
-use sekisho_model::FieldKind;
+use sekisho_model::{FieldKind, WithheldReason};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct Config {
     pub logout_paths: Vec<String>,
     /// Names of the registers of planted customers.
     pub canaries: Vec<String>,
+    /// Who is kept out by itself.
+    pub containment: ContainRules,
     /// Numbers that are too high.
     pub watch: WatchRules,
     /// The file of open cases.
@@ -127,6 +129,35 @@ pub enum Names {
     Persons(FieldKind),
     /// An account of the firm's staff or of a partner.
     Account,
+}
+
+/// Who is kept out by itself, and for how long. By default nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainRules {
+    /// After what.
+    pub on: Vec<ContainCause>,
+    /// How long a session is kept out.
+    pub session_for: Duration,
+    /// How long an address is, for requests without a session.
+    pub client_for: Duration,
+    /// Networks whose addresses never are.
+    pub never: Vec<IpNet>,
+}
+
+impl Default for ContainRules {
+    fn default() -> ContainRules {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        ContainRules { on: Vec::new(), session_for: minutes(30), client_for: minutes(5), never: Vec::new() }
+    }
+}
+
+/// After what somebody is kept out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainCause {
+    /// A response held what a rule forbids for this reason, whatever was done with it.
+    Rule(WithheldReason),
+    /// A number was too high.
+    Alert,
 }
 
 /// Where a session is read from: the first cookie of these names, then a bearer token.

@@ -72,6 +72,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr, 
             metrics.ended("broken");
         }
         Ok(End::Expired) => metrics.ended("expired"),
+        Ok(End::CutOff) => metrics.ended("cut_off"),
         Err(rejected) => {
             if let Rejected::Proxy(err) = &rejected {
                 tracing::debug!(error = err as &dyn std::error::Error, "no good PROXY header");
@@ -167,7 +168,8 @@ impl Accepted {
                 }),
             )
             .with_upgrades();
-        drive(connection, &activity, serving.deadlines(), worker.stop.clone()).await
+        let cut_off = worker.cut_off(Arc::clone(&activity));
+        drive(connection, &activity, serving.deadlines(), worker.stop.clone(), cut_off).await
     }
 
     async fn serve_http2(self, worker: &Rc<Worker>, serving: &Serving) -> End {
@@ -193,7 +195,8 @@ impl Accepted {
                     async move { service.serve(request).await }
                 }),
             );
-        drive(connection, &activity, serving.deadlines(), worker.stop.clone()).await
+        let cut_off = worker.cut_off(Arc::clone(&activity));
+        drive(connection, &activity, serving.deadlines(), worker.stop.clone(), cut_off).await
     }
 }
 

@@ -14,6 +14,7 @@
 mod binding;
 mod blind;
 mod body;
+mod containing;
 mod crowd;
 mod decode;
 mod events;
@@ -40,7 +41,8 @@ pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_e
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
 pub use policy::{Action, Policy, Ramp, RouteClass};
 
-use crate::config::{Deadlines, Limits, Login, Names};
+use crate::config::{Config, ContainRules, Deadlines, Limits, Login, Names};
+use crate::containment::Containment;
 use arc_swap::ArcSwap;
 use binding::{Bindings, Owner};
 use blind::BlindWatch;
@@ -56,13 +58,13 @@ use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Alert, Bound, Clock, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
+use sekisho_model::{Bound, Clock, Contained, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use watch::{Case, Watch, WatchRules};
+use watch::{Case, Watch};
 use watching::Watching;
 
 /// What an [`Inspector`] is made of.
@@ -85,6 +87,10 @@ pub struct InspectorParts {
     pub canaries: Vec<String>,
     /// What counts, with its past.
     pub watch: Watch,
+    /// After what somebody is kept out.
+    pub contain: ContainRules,
+    /// Who was kept out before a restart.
+    pub contained: Vec<Contained>,
 }
 
 /// What the routing layer knows of a request before the upstream is contacted.
@@ -136,6 +142,7 @@ struct Shared {
     blind: Mutex<BlindWatch>,
     bindings: Bindings,
     crowd: Crowd,
+    containment: Containment,
     watching: Watching,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
@@ -146,6 +153,7 @@ struct Bounds {
     decoded_bytes_max: u64,
     idle_flush: Duration,
     canaries: Vec<String>,
+    contain: ContainRules,
 }
 
 /// Body bytes that all responses together hold while they wait for the ledger.
@@ -167,9 +175,14 @@ pub struct Inspection {
     issued: Option<SessionKey>,
 }
 
-/// The request was refused before the upstream was contacted (GW-1).
-#[derive(Debug, PartialEq, Eq)]
-pub struct Refused;
+/// The request was refused before the upstream was contacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The ledger cannot be written (GW-1).
+    Ledger,
+    /// Whoever asks is kept out.
+    Contained,
+}
 
 /// Why a body ends with an error: the client sees a broken response, never a complete one that is not.
 #[derive(Debug, thiserror::Error)]
@@ -192,11 +205,30 @@ impl Inspector {
     /// An inspector that records in this ledger.
     #[must_use]
     pub fn new(parts: InspectorParts) -> Inspector {
-        let InspectorParts { ledger, index, clock, key, limits, deadlines, events, canaries, watch } = parts;
-        let bounds = Bounds::of(&limits, &deadlines, canaries);
+        let InspectorParts {
+            ledger,
+            index,
+            clock,
+            key,
+            limits,
+            deadlines,
+            events,
+            canaries,
+            watch,
+            contain,
+            contained,
+        } = parts;
+        let bounds = Bounds::of(&limits, &deadlines, canaries, contain);
         let held = HeldBytes::new(limits.held_bytes_max);
         let watching = Watching::new(watch, Arc::clone(&key));
-        Inspector::with_recorder(Box::new(ledger), index, clock, key, (bounds, held, watching), events)
+        Inspector::with_recorder(
+            Box::new(ledger),
+            index,
+            clock,
+            key,
+            (bounds, held, watching, Containment::new(contained)),
+            events,
+        )
     }
 
     fn with_recorder(
@@ -204,7 +236,7 @@ impl Inspector {
         index: Arc<ArcSwap<Index>>,
         clock: Arc<dyn Clock>,
         key: Arc<HashKey>,
-        (bounds, held, watching): (Bounds, HeldBytes, Watching),
+        (bounds, held, watching, containment): (Bounds, HeldBytes, Watching, Containment),
         events: Option<LiveEventSender>,
     ) -> Inspector {
         let shared = Shared {
@@ -218,6 +250,7 @@ impl Inspector {
             blind: Mutex::default(),
             bindings: Bindings::default(),
             crowd: Crowd::default(),
+            containment,
             watching,
             counters: Arc::default(),
             events,
@@ -236,9 +269,10 @@ impl Inspector {
 
     /// Puts other limits, deadlines, registers of planted customers and thresholds in force for the requests that
     /// follow; `held_bytes_max` stays.
-    pub fn reload(&self, limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>, watch: WatchRules) {
-        self.shared.watching.reload(watch);
-        self.shared.bounds.store(Arc::new(Bounds::of(limits, deadlines, canaries)));
+    pub fn reload(&self, config: &Config) {
+        self.shared.watching.reload(config.watch.clone());
+        let (canaries, contain) = (config.canaries.clone(), config.containment.clone());
+        self.shared.bounds.store(Arc::new(Bounds::of(&config.limits, &config.deadlines, canaries, contain)));
     }
 
     /// The counters for `/metrics`.
@@ -274,7 +308,12 @@ impl Inspector {
         let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, (policy, case));
         if policy.inspect && !policy.continuity && self.shared.recorder.health() == Health::Unhealthy {
             journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
-            return Err(Refused);
+            return Err(Refused::Ledger);
+        }
+        if !policy.continuity && self.shared.is_contained(session, client) {
+            self.shared.counters.contained.add(1);
+            journal.refused_at_begin(StatusCode::FORBIDDEN);
+            return Err(Refused::Contained);
         }
         let index = self.shared.index.load_full();
         let attempt = login.map(|login| Attempt::new(login, head));
@@ -392,9 +431,6 @@ impl Shared {
         }
     }
 
-    /// A number is too high: here a session, an account or an address can be contained.
-    fn alarmed(&self, _alert: &Alert) {}
-
     /// Tells the terminal, where one listens.
     fn tell(&self, event: impl FnOnce() -> LiveEvent) {
         if let Some(events) = &self.events {
@@ -404,8 +440,9 @@ impl Shared {
 }
 
 impl Bounds {
-    fn of(limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>) -> Bounds {
-        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush: deadlines.idle_flush, canaries }
+    fn of(limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>, contain: ContainRules) -> Bounds {
+        let (decoded_bytes_max, idle_flush) = (limits.decoded_body_bytes_max, deadlines.idle_flush);
+        Bounds { decoded_bytes_max, idle_flush, canaries, contain }
     }
 
     /// The registers of planted customers, as this index numbers them.

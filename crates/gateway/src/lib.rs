@@ -9,10 +9,12 @@ mod access_log;
 mod account;
 mod activity;
 mod admin;
+mod admin_api;
 mod admission;
 mod compress;
 pub mod config;
 mod connection;
+pub mod containment;
 mod dispatch;
 mod download;
 pub mod forwarded;
@@ -47,7 +49,7 @@ use crate::serving::Serving;
 use arc_swap::ArcSwap;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::Ledger;
-use sekisho_model::{Bound, Clock};
+use sekisho_model::{Bound, Clock, Contained};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -69,6 +71,10 @@ pub struct Parts {
     pub events: Option<LiveEventSender>,
     /// Whose sessions were before a restart, oldest first, over [`inspect::REMEMBERED`].
     pub bound: Vec<Bound>,
+    /// Who was kept out before a restart.
+    pub contained: Vec<Contained>,
+    /// What a caller of the admin address must show to change anything; `None`: nobody may.
+    pub admin_token: Option<String>,
     /// What accounts were shown before this process began, by the configuration's rules; `None` begins with nothing.
     pub past: Option<inspect::watch::Watch>,
 }
@@ -156,6 +162,8 @@ impl Gateway {
             deadlines: config.deadlines,
             events: parts.events.clone(),
             canaries: config.canaries.clone(),
+            contain: config.containment.clone(),
+            contained: std::mem::take(&mut parts.contained),
             watch: parts
                 .past
                 .take()
@@ -207,9 +215,7 @@ impl Gateway {
             return Err(Error::NeedsRestart { what });
         }
         let serving = Serving::new(config, system_time(&*self.shared.parts.clock))?;
-        let config = &serving.config;
-        let watch = config.watch.clone();
-        self.shared.inspector.reload(serving.limits(), serving.deadlines(), config.canaries.clone(), watch);
+        self.shared.inspector.reload(&serving.config);
         self.shared.serving.store(Arc::new(serving));
         Ok(())
     }

@@ -155,6 +155,7 @@ impl Live {
             ("logins_unbound", "Log-ins that succeeded and bound nobody", &counters.logins_unbound),
             ("responses_with_canaries", "Responses that held planted customers", &counters.canaries),
             ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
+            ("requests_contained", "Requests of those who are kept out", &counters.contained),
             ("responses_masked", "Responses in which values were masked", &counters.masked),
             (
                 "responses_would_withhold",

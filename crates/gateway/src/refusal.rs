@@ -1,5 +1,6 @@
 //! Why a request ended without its upstream's answer: a status for the client, a word for the log and the metrics.
 
+use crate::inspect::Refused;
 use crate::upload::UploadError;
 use crate::upstream::ConnectError;
 use http::StatusCode;
@@ -16,6 +17,7 @@ pub(crate) enum Refusal {
     BodyIdle,
     BodyBroken,
     LedgerUnavailable,
+    Contained,
     ConnectFailed,
     ConnectLate,
     FirstByteLate,
@@ -32,6 +34,7 @@ impl Refusal {
             Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Contained => StatusCode::FORBIDDEN,
             Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
@@ -50,10 +53,20 @@ impl Refusal {
             Refusal::BodyIdle => "body_idle",
             Refusal::BodyBroken => "body_broken",
             Refusal::LedgerUnavailable => "ledger_unavailable",
+            Refusal::Contained => "contained",
             Refusal::ConnectFailed => "connect_failed",
             Refusal::ConnectLate => "connect_late",
             Refusal::FirstByteLate => "first_byte_late",
             Refusal::UpstreamFailed => "upstream_failed",
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        match refused {
+            Refused::Ledger => Refusal::LedgerUnavailable,
+            Refused::Contained => Refusal::Contained,
         }
     }
 }

@@ -52,10 +52,22 @@ impl Compression {
 /// How long a client is asked to wait after a refusal, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 
+const SUSPENDED: &str = "403 安全のため、ご利用を一時停止しています。お手数ですが、お客様窓口へご連絡ください。\n\
+                         403 For safety your access is suspended for now. Please contact our customer desk.\n";
+
+/// What somebody who is kept out is told.
+pub(crate) fn suspended(account: Account) -> Response<Reply> {
+    text(StatusCode::FORBIDDEN, Bytes::from_static(SUSPENDED.as_bytes()), account)
+}
+
 /// A short page without details: they are in the log, not the client's business.
 pub(crate) fn page(status: StatusCode, account: Account) -> Response<Reply> {
-    let text = format!("{} {}\n", status.as_u16(), status.canonical_reason().unwrap_or("Error"));
-    let mut response = Response::new(Reply { kind: Kind::Page(Some(Bytes::from(text))), account });
+    let page = format!("{} {}\n", status.as_u16(), status.canonical_reason().unwrap_or("Error"));
+    text(status, Bytes::from(page), account)
+}
+
+fn text(status: StatusCode, page: Bytes, account: Account) -> Response<Reply> {
+    let mut response = Response::new(Reply { kind: Kind::Page(Some(page)), account });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -4,6 +4,7 @@
 //! shared; nothing of a request ever leaves its worker's thread.
 
 use crate::access_log::AccessLog;
+use crate::activity::Activity;
 use crate::admission::Admission;
 use crate::config::{Config, Listener};
 use crate::connection;
@@ -76,6 +77,22 @@ impl Worker {
             *current = Current::new(Arc::clone(&serving), &self.shared.metrics);
         }
         Rc::clone(&current)
+    }
+
+    /// Ends when somebody who used the connection is cut off.
+    pub(crate) fn cut_off(&self, activity: Arc<Activity>) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.shared);
+        let mut changed = shared.inspector.containment().changed();
+        async move {
+            loop {
+                if changed.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                if activity.carried_any(|session| shared.inspector.is_cut_off(session)) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Runs a task that shutdown waits for.

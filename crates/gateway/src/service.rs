@@ -51,7 +51,10 @@ impl Service {
             }
             Err(refusal) => {
                 account.answered(refusal.status(), refusal.name());
-                reply::page(refusal.status(), account)
+                match refusal {
+                    Refusal::Contained => reply::suspended(account),
+                    _ => reply::page(refusal.status(), account),
+                }
             }
         })
     }
@@ -69,8 +72,8 @@ impl Service {
         let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
         let origin = self.origin(&current, &host, &head);
         let exchange = self.exchange(&current, route, (&origin, &host), &head, account);
-        let inspection =
-            self.worker.shared.inspector.begin(&head, exchange).map_err(|_refused| Refusal::LedgerUnavailable)?;
+        self.activity.carries(exchange.session);
+        let inspection = self.worker.shared.inspector.begin(&head, exchange)?;
 
         let upload = Upload::new(inspection);
         let pool = Rc::clone(&current.pools[route.upstream]);
@@ -114,7 +117,7 @@ impl Service {
         let response = upload.finish_inspection().response(response).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.activity.upgraded();
-            upgrade::join(&self.worker, wish, upstream);
+            upgrade::join(&self.worker, wish, upstream, &self.activity);
         }
         Ok(response)
     }

@@ -4,7 +4,7 @@
 //! passes is at least not compressed. The joined connections end with either side, when both fall silent for
 //! [`SILENCE_MAX`], or at shutdown.
 
-use crate::activity::Watched;
+use crate::activity::{Activity, Watched};
 use crate::head_gate::HeadGate;
 use crate::headers::has_word;
 use crate::server::Worker;
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -66,8 +67,9 @@ pub(crate) fn switch(head: &response::Parts) -> Option<HeaderMap> {
 }
 
 /// Joins the two once both have switched.
-pub(crate) fn join(worker: &Rc<Worker>, wish: Wish, upstream: OnUpgrade) {
+pub(crate) fn join(worker: &Rc<Worker>, wish: Wish, upstream: OnUpgrade, activity: &Arc<Activity>) {
     let mut stop = worker.stop.clone();
+    let cut_off = worker.cut_off(Arc::clone(activity));
     worker.spawn(async move {
         tokio::select! {
             joined = joined(wish.client, upstream) => match joined {
@@ -75,6 +77,7 @@ pub(crate) fn join(worker: &Rc<Worker>, wish: Wish, upstream: OnUpgrade) {
                 Err(err) => tracing::debug!(error = %err, "a WebSocket ended"),
             },
             _ = stop.wait_for(|stop| *stop) => {}
+            () = cut_off => {}
         }
     });
 }

@@ -14,8 +14,8 @@ use crate::wal::{WalFile, chain, list_files};
 use ipnet::IpNet;
 use sekisho_model::disk::Disk;
 use sekisho_model::{
-    Bound, Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId, Subject,
-    Timestamp, Transaction,
+    Bound, Contained, Exposure, Generic, Inspection, Opened, Record, Registers, ResponseId, SessionKey, SourceId,
+    Subject, Target, Timestamp, Transaction,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -260,6 +260,25 @@ impl Reader {
             segment::events(&*self.disk, &path, &|kind| kind == "bound", &mut |_, _, record| give(record))?;
         }
         snapshot.log_records(&mut |_, record| give(record))
+    }
+
+    /// Who is kept out at this time, from the whole ledger: an entry without an end may be old.
+    pub fn contained(&self, now: Timestamp) -> Result<Vec<Contained>, Error> {
+        let snapshot = self.snapshot()?;
+        let mut held: BTreeMap<Target, Contained> = BTreeMap::new();
+        let mut follow = |record| match record {
+            Record::Contained(contained) => drop(held.insert(contained.target, contained)),
+            Record::Released(released) => drop(held.remove(&released.target)),
+            _ => {}
+        };
+        for segment in &snapshot.manifest.segments {
+            let path = part_path(&self.dir, segment, Part::Events);
+            let wanted = |kind: &str| kind == "contained" || kind == "released";
+            segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| follow(record))?;
+        }
+        snapshot.log_records(&mut |_, record| follow(record))?;
+        held.retain(|_, contained| contained.until.is_none_or(|until| now < until));
+        Ok(held.into_values().collect())
     }
 
     /// Records that could not be written in the filter's period, as heartbeats count them.

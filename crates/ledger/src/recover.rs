@@ -169,6 +169,12 @@ pub(crate) fn highest_sequence(record: &Record) -> Option<u64> {
         Record::Closed(closed) => Some(closed.sequence),
         Record::Started(started) => Some(started.sequence_first),
         Record::Heartbeat(heartbeat) => Some(heartbeat.sequence_next),
-        Record::Registers(_) | Record::Suspect(_) | Record::Query(_) | Record::Bound(_) | Record::Alert(_) => None,
+        Record::Registers(_)
+        | Record::Suspect(_)
+        | Record::Query(_)
+        | Record::Bound(_)
+        | Record::Alert(_)
+        | Record::Contained(_)
+        | Record::Released(_) => None,
     }
 }

@@ -158,6 +158,8 @@ pub(crate) fn time_of(record: &Record) -> Timestamp {
         Record::Withheld(withheld) => withheld.at,
         Record::Bound(bound) => bound.at,
         Record::Alert(alert) => alert.at,
+        Record::Contained(contained) => contained.at,
+        Record::Released(released) => released.at,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The vocabulary that every part of Sekisho shares: ids, fields, ledger records, time, disk and diagnostics.
 //!
 //! Pure data and traits: no I/O, no clock reading, no sibling crates. Read in this order:
-//! [`subject`] (whose data), [`record`] (what the ledger holds), [`alert`], [`time`], [`disk`], [`diagnostic`].
+//! [`subject`] (whose data), [`record`] (what the ledger holds), [`containment`], [`alert`], [`time`], [`disk`], [`diagnostic`].
 
 pub mod alert;
+pub mod containment;
 pub mod diagnostic;
 pub mod disk;
 pub mod record;
@@ -11,6 +12,7 @@ pub mod subject;
 pub mod time;
 
 pub use alert::{Alert, AlertKind};
+pub use containment::{ContainReason, Contained, Released, Target};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use record::{
     AccountKey, Bound, ByteRange, Closed, Disposition, Exposed, Exposure, Generic, GenericKind, Heartbeat, Inspection,

@@ -5,7 +5,7 @@
 //! So every sequence number that was given out has a `Closed`, and a missing one is a visible gap (LED-4).
 //! No record holds a value in clear (PRV-1), save the client's address, which has its own retention.
 
-use crate::{Alert, FieldSet, RegisterDescription, Subject, Timestamp, ValueHash};
+use crate::{Alert, Contained, FieldSet, RegisterDescription, Released, Subject, Timestamp, ValueHash};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -386,4 +386,8 @@ pub enum Record {
     Bound(Bound),
     /// A number passed its limit.
     Alert(Alert),
+    /// Somebody is kept out.
+    Contained(Contained),
+    /// Somebody is let in again.
+    Released(Released),
 }

@@ -243,6 +243,7 @@ impl Replay {
                 }
             }
             Record::Heartbeat(_) | Record::Suspect(_) | Record::Query(_) | Record::Alert(_) => {}
+            Record::Contained(_) | Record::Released(_) => {}
         }
     }
 

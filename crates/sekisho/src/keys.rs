@@ -16,12 +16,17 @@ const SIGNING_KEY: &str = "ledger.skey";
 /// The public key, to be handed to whoever verifies.
 const VERIFIER_KEY: &str = "ledger.vkey";
 
+/// 32 random bytes in hexadecimal: what a caller of the admin address shows.
+const ADMIN_TOKEN: &str = "admin.token";
+
 /// The keys of one installation.
 pub(crate) struct Keys {
     /// Hashes values, sessions and addresses.
     pub(crate) hash: Arc<HashKey>,
     /// Signs the ledger's checkpoints.
     pub(crate) signing: SigningKey,
+    /// Lets operators change who is kept out.
+    pub(crate) admin_token: Option<String>,
 }
 
 /// What is wrong with a key file, for a diagnostic.
@@ -62,7 +67,34 @@ pub(crate) fn load(directory: &Path) -> Result<Keys> {
     let path = directory.join(SIGNING_KEY);
     let signing =
         SigningKey::parse(&read(&path)?).with_context(|| format!("cannot use the key `{}`", path.display()))?;
-    Ok(Keys { hash: hash_key(directory)?, signing })
+    Ok(Keys { hash: hash_key(directory)?, signing, admin_token: admin_token(directory)? })
+}
+
+/// The token of the admin address; made when there is none yet.
+pub(crate) fn make_admin_token(directory: &Path) -> Result<()> {
+    let path = directory.join(ADMIN_TOKEN);
+    if path.exists() {
+        return Ok(());
+    }
+    let token = hex::encode(random::<32>()?);
+    let cannot = || format!("cannot make the key `{}`", path.display());
+    files::create_private(&path, format!("{token}\n").as_bytes()).with_context(cannot)
+}
+
+/// The token of the admin address, where it was made; one that others can read is an error.
+pub(crate) fn admin_token(directory: &Path) -> Result<Option<String>> {
+    let path = directory.join(ADMIN_TOKEN);
+    if !path.exists() {
+        return Ok(None);
+    }
+    if let Some(problem) = open_to_others(&path) {
+        bail!("{}; {}", problem.title, problem.help);
+    }
+    let token = read(&path)?.trim().to_owned();
+    if token.len() < 32 {
+        bail!("`{}` does not hold a token; remove it, and `sekisho serve` makes another", path.display());
+    }
+    Ok(Some(token))
 }
 
 /// The hashing key alone: enough to ask questions.

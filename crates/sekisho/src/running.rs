@@ -51,6 +51,9 @@ impl Running {
         let ledger_directory = &ledger.directory;
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;
         let bound = bound_before(&options, &*clock)?;
+        let contained =
+            Reader::open(&options.dir, Arc::clone(&options.disk)).and_then(|reader| reader.contained(clock.now()));
+        let contained = contained.context("cannot read from the ledger who is kept out")?;
         record_registers(&ledger, &*clock, &index, &config.canaries)?;
         let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
         let canaries = ArcSwap::from_pointee(config.canaries.clone());
@@ -62,6 +65,8 @@ impl Running {
             key: Arc::clone(&keys.hash),
             events,
             bound,
+            contained,
+            admin_token: keys.admin_token.clone(),
             past,
         };
         match Gateway::start(config, parts) {

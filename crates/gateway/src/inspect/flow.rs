@@ -242,6 +242,9 @@ where
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.upstream.is_some() && self.journal.was_contained() {
+            return Poll::Ready(Some(Err(self.fail(Disposition::Blocked, BodyError::Withheld))));
+        }
         loop {
             if self.batch.is_some() {
                 let durable = ready!(self.poll_batch(cx));

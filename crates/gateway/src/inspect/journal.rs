@@ -35,6 +35,8 @@ pub(super) struct Journal {
     logged_in: Option<SessionKey>,
     /// Whether a part would have been withheld.
     would_withhold: bool,
+    /// Who was kept out when this was last looked at.
+    pub(super) generation: u64,
     /// Whether a planted customer in it was recorded.
     has_told_canary: bool,
 }
@@ -64,6 +66,7 @@ impl Journal {
         how: (RoutePolicy, Case),
     ) -> Journal {
         let (policy, case) = how;
+        let generation = shared.containment.generation();
         Journal {
             shared,
             sequence,
@@ -77,6 +80,7 @@ impl Journal {
             has_closed: false,
             logged_in: None,
             would_withhold: false,
+            generation,
             has_told_canary: false,
         }
     }
@@ -89,6 +93,11 @@ impl Journal {
     /// Whose the response is: the session that it logged in, else the request's.
     pub(super) fn session(&self) -> Option<SessionKey> {
         self.logged_in.or(self.transaction.session)
+    }
+
+    /// Whether the route stays open to those who are kept out, and when the ledger cannot be written.
+    pub(super) fn is_continuity(&self) -> bool {
+        self.policy.continuity
     }
 
     /// Whom the route serves.
@@ -173,6 +182,7 @@ impl Journal {
         // Counted when it is lost; nothing more leaves for that.
         let _position = self.append(Record::Withheld(withheld));
         self.shared.tell(|| LiveEvent::Withheld { sequence, at, client, route, persons, reason, outcome });
+        self.contain(reason);
     }
 
     /// The response has no body of the upstream's.

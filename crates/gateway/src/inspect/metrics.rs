@@ -38,6 +38,8 @@ pub struct InspectionCounters {
     pub withheld: Counter,
     /// Responses in which values were masked.
     pub masked: Counter,
+    /// Requests that were refused because whoever asked is kept out.
+    pub contained: Counter,
     /// Responses that held planted customers.
     pub canaries: Counter,
     /// Responses that passed, and that enforced rules would have ended or masked.

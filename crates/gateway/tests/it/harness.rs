@@ -3,13 +3,13 @@
 
 use arc_swap::ArcSwap;
 use sekisho_edm::{ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig};
-use sekisho_gateway::config::{Config, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
+use sekisho_gateway::config::{Config, ContainRules, Deadlines, Limits, Listener, Route, SessionSource, Upstream};
 use sekisho_gateway::inspect::Policy;
 use sekisho_gateway::inspect::watch::WatchRules;
 use sekisho_gateway::{Error, Gateway, Parts};
 use sekisho_ledger::{Ledger, Options, Reader};
 use sekisho_model::disk::Disk;
-use sekisho_model::{FieldKind, Record, SystemClock, Timestamp};
+use sekisho_model::{Contained, FieldKind, Record, SystemClock, Timestamp};
 use sekisho_testkit::SimDisk;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -39,6 +39,7 @@ pub(crate) fn config(upstream: SocketAddr) -> Config {
         logins: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
+        containment: ContainRules::default(),
         watch: WatchRules::default(),
         open_cases: None,
         deadlines: Deadlines::default(),
@@ -117,6 +118,9 @@ pub(crate) fn records(disk: &Arc<SimDisk>) -> Vec<Record> {
 
 const LEDGER: &str = "/ledger";
 
+/// What callers of the admin address show.
+pub(crate) const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
 /// A ledger on a simulated disk of its own.
 fn ledger() -> (Ledger, Arc<SimDisk>) {
     let disk = Arc::new(SimDisk::new());
@@ -142,6 +146,8 @@ fn parts(index: Index, ledger: Ledger) -> Parts {
         key: key(),
         events: None,
         bound: Vec::new(),
+        contained: Vec::new(),
+        admin_token: Some(ADMIN_TOKEN.to_owned()),
         past: None,
     }
 }
@@ -170,7 +176,15 @@ pub(crate) fn start_after(
         Record::Bound(bound) => Some(bound.clone()),
         _ => None,
     });
-    let parts = Parts { bound: bound.collect(), ..parts(index, ledger.clone()) };
+    let mut contained: Vec<Contained> = Vec::new();
+    for record in records {
+        match record {
+            Record::Contained(one) => contained.push(one.clone()),
+            Record::Released(released) => contained.retain(|one| one.target != released.target),
+            _ => {}
+        }
+    }
+    let parts = Parts { bound: bound.collect(), contained, ..parts(index, ledger.clone()) };
     let gateway = Gateway::start(config, parts).expect("the gateway starts");
     Running { gateway, ledger, disk }
 }

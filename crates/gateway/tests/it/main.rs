@@ -3,6 +3,7 @@
 
 mod admin;
 mod canary;
+mod containment;
 mod deadlines;
 mod exposure;
 mod harness;

@@ -39,6 +39,11 @@ pub(crate) fn site() -> Site {
             wire.send("HTTP/1.1 200 OK\r\nx-account: HK10000002\r\ncontent-length: 10\r\n\r\n");
             Then::Keep
         }
+        "/my/stays" => {
+            wire.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+            wire.rest();
+            Then::Close
+        }
         "/my/live" => {
             wire.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
             wire.send("HK10000002");

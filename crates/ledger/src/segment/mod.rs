@@ -121,5 +121,7 @@ fn kind_of(record: &Record) -> &'static str {
         Record::Withheld(_) => "withheld",
         Record::Bound(_) => "bound",
         Record::Alert(_) => "alert",
+        Record::Contained(_) => "contained",
+        Record::Released(_) => "released",
     }
 }

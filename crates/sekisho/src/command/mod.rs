@@ -3,6 +3,7 @@
 mod canaries;
 mod case;
 mod check;
+mod contain;
 #[cfg(feature = "demo")]
 mod demo;
 mod init;
@@ -44,6 +45,10 @@ pub(crate) enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Case(case::Command),
+    Contain(contain::Contain),
+    CutOff(contain::CutOff),
+    Release(contain::Release),
+    Contained(contain::Show),
 }
 
 impl Command {
@@ -62,6 +67,10 @@ impl Command {
             Command::Register(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
+            Command::Contain(arguments) => arguments.run(),
+            Command::CutOff(arguments) => arguments.run(),
+            Command::Release(arguments) => arguments.run(),
+            Command::Contained(arguments) => arguments.run(),
         }
     }
 }

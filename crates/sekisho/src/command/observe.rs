@@ -127,6 +127,7 @@ impl Arguments {
             session: gateway::SessionSource::default(),
             logins: Vec::new(),
             logout_paths: Vec::new(),
+            containment: gateway::ContainRules::default(),
             canaries: self
                 .canaries
                 .iter()

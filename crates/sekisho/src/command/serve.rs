@@ -24,6 +24,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Result<Done> {
         let Some(config) = check::load(&self.config)? else { return Ok(Done::No) };
+        keys::make_admin_token(&config.keys)?;
         let keys = keys::load(&config.keys)?;
         let index = index(&config, &keys.hash)?;
         let running = Running::start_with(config.gateway.clone(), &config.ledger, &keys, index, None)?;

@@ -5,6 +5,7 @@
 
 mod canaries;
 mod checks;
+mod containment;
 mod ledger;
 mod resolve;
 mod rules;
@@ -19,6 +20,7 @@ pub(crate) use resolve::{default_workers, origin};
 use sekisho_edm::RegisterConfig;
 use sekisho_model::Diagnostic;
 use std::path::{Path, PathBuf};
+pub(crate) use units::duration;
 
 /// Everything that `serve` needs to know.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Field by field from the operator's file to [`Config`]. What depends on more than one field is in `checks`.
 
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, ledger, rules, units, watch};
+use super::{Config, Register, checks, containment, ledger, rules, units, watch};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
@@ -90,6 +90,7 @@ impl<'a> Reading<'a> {
                 logins,
                 logout_paths,
                 canaries: registers.iter().filter(|it| it.is_canary).map(|it| it.config.name.clone()).collect(),
+                containment: containment::read(root),
                 watch,
                 open_cases,
                 deadlines: self.deadlines(root),
@@ -286,13 +287,7 @@ impl<'a> Reading<'a> {
     }
 
     fn trusted_peers(&self, root: &Section<'a>) -> Vec<ipnet::IpNet> {
-        let wants = "an address or a network, such as \"10.0.0.0/8\"";
-        let peers = root.strings("trusted_peers").unwrap_or_default();
-        peers
-            .iter()
-            .filter_map(|peer| root.parse("trusted_peers", peer, "SK010", wants, network))
-            .map(|peer| peer.value)
-            .collect()
+        networks(root, "trusted_peers")
     }
 
     fn logins(&self, root: &Section<'a>, places: &mut Places) -> Vec<Arc<gateway::Login>> {
@@ -403,6 +398,14 @@ impl<'a> Reading<'a> {
 }
 
 /// A network, or an address as one.
+/// Addresses and networks in a list.
+pub(super) fn networks(section: &Section<'_>, field: &'static str) -> Vec<ipnet::IpNet> {
+    let wants = "an address or a network, such as \"10.0.0.0/8\"";
+    let listed = section.strings(field).unwrap_or_default();
+    let read = listed.iter().filter_map(|text| section.parse(field, text, "SK010", wants, network));
+    read.map(|network| network.value).collect()
+}
+
 pub(super) fn network(text: &str) -> Option<ipnet::IpNet> {
     text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
 }

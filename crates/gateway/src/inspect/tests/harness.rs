@@ -1,6 +1,7 @@
 //! A ledger in memory, an upstream's body by script, and a small register.
 
-use crate::config::{Deadlines, Limits};
+use crate::config::{ContainRules, Deadlines, Limits};
+use crate::containment::Containment;
 use crate::inspect::recorder::{Recorder, Wait};
 use crate::inspect::watch::{Case, Watch, WatchRules};
 use crate::inspect::watching::Watching;
@@ -214,11 +215,18 @@ impl Site {
         let clock = Arc::new(SimClock::at(Timestamp(1)));
         let index = Arc::new(ArcSwap::from_pointee(index));
         let recorder = Box::new(Arc::clone(&ledger));
-        let bounds = Bounds::of(limits, &Deadlines::default(), Vec::new());
+        let bounds = Bounds::of(limits, &Deadlines::default(), Vec::new(), ContainRules::default());
         let held = HeldBytes::new(limits.held_bytes_max);
         let watch = Watch::new(WatchRules::default(), |name| key.account(name));
         let watching = Watching::new(watch, Arc::clone(&key));
-        let inspector = Inspector::with_recorder(recorder, index, clock, key, (bounds, held, watching), None);
+        let inspector = Inspector::with_recorder(
+            recorder,
+            index,
+            clock,
+            key,
+            (bounds, held, watching, Containment::new(Vec::new())),
+            None,
+        );
         let policy = RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() };
         Site { inspector, ledger, policy, session: None }
     }

@@ -1,5 +1,5 @@
 use super::harness::{HANAKO, Script, index, page};
-use crate::config::{Deadlines, Limits};
+use crate::config::{ContainRules, Deadlines, Limits};
 use crate::inspect::watch::{Case, Watch, WatchRules};
 use crate::inspect::{Exchange, Inspector, InspectorParts, Policy, RoutePolicy};
 use arc_swap::ArcSwap;
@@ -44,6 +44,8 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         deadlines: Deadlines::default(),
         events: None,
         canaries: Vec::new(),
+        contain: ContainRules::default(),
+        contained: Vec::new(),
         watch: Watch::new(WatchRules::default(), |name| HashKey::new([7; 16]).account(name)),
     });
     let exchange = Exchange {

@@ -222,6 +222,7 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         logins: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
+        containment: sekisho_gateway::config::ContainRules::default(),
         watch: WatchRules::default(),
         open_cases: None,
         deadlines: gateway::Deadlines::default(),

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from referee.wire import split_request, split_response  # noqa: E402
 
 CUSTOMERS, VISITORS = 300, 100
 SQLMAP_SECONDS_MAX = 120
+RECORDED_SECONDS_MAX = 10
 STAFF = "staff=hakone-staff"
 
 
@@ -142,8 +144,11 @@ def planted(stage: Stage, thief: str) -> list[bool]:
     before = stage.metric("responses_with_canaries")
     _, response = stage.get(f"/seminars?q={union}", session, "127.0.2.1")
     told = stage.metric("responses_with_canaries") - before
-    answer = json.loads(product.answer("scope", "-c", stage.config, "--format", "json"))
-    incidents = [incident for incident in answer["canaries"] if incident["client"] == "127.0.2.1"]
+    incidents, until = [], time.monotonic() + RECORDED_SECONDS_MAX
+    # Nobody waits for this record: it comes within the ledger's rest.
+    while not incidents and time.monotonic() < until:
+        answer = json.loads(product.answer("scope", "-c", stage.config, "--format", "json"))
+        incidents = [incident for incident in answer["canaries"] if incident["client"] == "127.0.2.1"]
     registers = [register["name"] for register in answer["registers"]]
     print(f"planted: {told} incident, in the answer {incidents[:1]}")
     return [stage.planted[0].encode() not in response, told == 1, len(incidents) >= 1, "planted" not in registers]
@@ -160,6 +165,7 @@ def reported(stage: Stage) -> list[bool]:
     same = stage.config.read_text() == before
     switched = product.ask("policy", "enforce", "-c", stage.config, "--route", "/mypage", "--class", "own", "--action", "block", "--force")
     is_new = 'enforced = "1%"' in stage.config.read_text()
+    print(f"switch: refused {refused.returncode}, unchanged {same}, forced {switched.returncode}: {(switched.stdout + switched.stderr).strip()[-300:]}")
     return [mypage["with_persons"]["own"] >= VISITORS, refused.returncode == 1 and same, switched.returncode == 0 and is_new]
 
 

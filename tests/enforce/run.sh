@@ -7,4 +7,5 @@ export SEKISHO_CACHE="${SEKISHO_CACHE:-$HOME/.cache/sekisho-proof}"
 tests/foreign/install.sh
 python3 tests/enforce/run.py "$@"
 python3 tests/enforce/hour.py "$@"
+python3 tests/enforce/contain.py "$@"
 python3 tests/enforce/foreign_login.py "$@"

@@ -55,8 +55,8 @@ address = "127.0.0.1:{admin}"
 class Stage:
     """The site and Sekisho in front of it, in a folder of their own."""
 
-    def __init__(self, folder: Path, seed: int, customers: int, action: str):
-        self.folder, self.seed, self.customers, self.action = folder, seed, customers, action
+    def __init__(self, folder: Path, seed: int, customers: int, action: str, more: str = ""):
+        self.folder, self.seed, self.customers, self.action, self.more = folder, seed, customers, action, more
         self.site_port, self.port, self.admin = (product.free_port() for _ in range(3))
         self.register_csv = folder / "register" / "account_holders.csv"
         self.config = folder / "sekisho.toml"
@@ -85,7 +85,7 @@ class Stage:
         learnt = [canaries] + [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
         text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin, action=self.action)
         subprocess.run([str(product.executable()), "init"], cwd=self.folder, check=True, capture_output=True)
-        self.config.write_text("\n".join([text, *learnt]))
+        self.config.write_text("\n".join([text, self.more, *learnt]))
         product.answer("check", "-c", self.config)
         product.answer("register", "build", "-c", self.config)
 

@@ -8,4 +8,5 @@ tests/foreign/install.sh
 python3 tests/enforce/run.py "$@"
 python3 tests/enforce/hour.py "$@"
 python3 tests/enforce/contain.py "$@"
+"$SEKISHO_CACHE/venv/bin/python" tests/enforce/tokens.py "$@"
 python3 tests/enforce/foreign_login.py "$@"

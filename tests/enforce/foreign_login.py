@@ -107,14 +107,16 @@ def steal(app: SignedIn, port: int, folder: Path, thief: dict[str, str], rng: ra
     cookie = log_in(wire, thief["customer_no"])
     own = wire.get(f"/crm/customers/{quote(thief['customer_no'])}", Cookie=cookie)
     own_status, _, own_body = split_response(own.response)
-    sees_own = own_status == 200 and thief["email"].encode() in own_body and b"****" not in own_body
+    sees_own = own_status == 200 and thief["customer_no"].encode() in own_body and b"****" not in own_body
     anonymous = split_response(wire.get(f"/crm/customers/{quote(thief['customer_no'])}").response)
     targets = [target for _ in range(REQUESTS) for _, target, _ in app.requests()]
     targets += ["/crm/customers.csv?_stream=on&_size=max", "/crm.json?" + urlencode({"sql": "select * from customers"})]
     foreign, statuses, masked, wrong = set(), {}, 0, []
     for target in targets:
         request = f"GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n".encode()
-        status, headers, body = split_response(until_closed(wire.server, request, wire.client))
+        received = until_closed(wire.server, request, wire.client)
+        # One that is broken off before its head went out is empty.
+        status, headers, body = split_response(received) if received else (0, {}, b"")
         statuses[status] = statuses.get(status, 0) + 1
         left, _ = decoder.response(split_request(request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, "utf-8")])
         foreign |= {(key, column, target) for key, column in left if key != thief["customer_no"]}
@@ -133,7 +135,9 @@ def steal(app: SignedIn, port: int, folder: Path, thief: dict[str, str], rng: ra
     )
     checked = product.ask("verify", folder / "ledger")
     stopped = masked if action == "mask" else statuses.get(403, 0)
-    return [sees_own, thief["email"].encode() not in anonymous[2], not foreign, not wrong, stopped > 30, checked.returncode == 0]
+    # The number itself stands in the path that was asked for; its echo is nobody's.
+    is_hidden = anonymous[0] == 403 or b"****" in anonymous[2]
+    return [sees_own, is_hidden, not foreign, not wrong, stopped > 30, checked.returncode == 0]
 
 
 def log_in(wire: Connection, account: str) -> str:

@@ -140,7 +140,8 @@ def still_valid(stage: Stage, thief: str) -> list[bool]:
 def planted(stage: Stage, thief: str) -> list[bool]:
     """An injection that meets a planted customer is an incident within that response, and no person in the answer."""
     session = stage.log_in(thief, "127.0.2.1")
-    union = quote(f"' UNION SELECT account_id, name, kana, email, phone FROM accounts WHERE account_id = '{stage.planted[0]}' --")
+    customer = stage.planted[0]
+    union = quote(f"' UNION SELECT account_id, name, kana, email, phone FROM accounts WHERE account_id = '{customer['account_id']}' --")
     before = stage.metric("responses_with_canaries")
     _, response = stage.get(f"/seminars?q={union}", session, "127.0.2.1")
     told = stage.metric("responses_with_canaries") - before
@@ -151,7 +152,8 @@ def planted(stage: Stage, thief: str) -> list[bool]:
         incidents = [incident for incident in answer["canaries"] if incident["client"] == "127.0.2.1"]
     registers = [register["name"] for register in answer["registers"]]
     print(f"planted: {told} incident, in the answer {incidents[:1]}")
-    return [stage.planted[0].encode() not in response, told == 1, len(incidents) >= 1, "planted" not in registers]
+    # The account's number stands in the request; its echo is nobody's.
+    return [customer["email"].encode() not in response, told == 1, len(incidents) >= 1, "planted" not in registers]
 
 
 def reported(stage: Stage) -> list[bool]:

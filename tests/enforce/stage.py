@@ -80,7 +80,7 @@ class Stage:
         self.register_csv.write_text("".join(lines[:-PLANTED]), encoding="utf-8")
         planted = self.folder / "planted.csv"
         planted.write_text("".join([lines[0], *lines[-PLANTED:]]), encoding="utf-8")
-        self.planted = [line.split(",")[0] for line in lines[-PLANTED:]]
+        self.planted = [dict(zip(lines[0].strip().split(","), line.strip().split(","))) for line in lines[-PLANTED:]]
         canaries = product.answer("register", "learn", planted).replace("[[register]]", "[[register]]\ncanary = true", 1)
         learnt = [canaries] + [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
         text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin, action=self.action)

@@ -27,6 +27,8 @@ pub struct Config {
     pub session: SessionSource,
     /// Where customers log in.
     pub logins: Vec<Arc<Login>>,
+    /// Signed tokens that name whose a request is.
+    pub tokens: Vec<Token>,
     /// Paths of requests that log out, whole.
     pub logout_paths: Vec<String>,
     /// Names of the registers of planted customers.
@@ -129,6 +131,43 @@ pub enum Names {
     Persons(FieldKind),
     /// An account of the firm's staff or of a partner.
     Account,
+}
+
+/// A JSON Web Token that the client sends with each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Where it stands.
+    pub place: TokenPlace,
+    /// What it is verified with.
+    pub keys: TokenKeys,
+    /// Its `iss`.
+    pub issuer: Option<String>,
+    /// Its `aud`.
+    pub audience: Option<String>,
+    /// The claim that names somebody; `a.b` is `b` inside `a`.
+    pub claim: String,
+    /// Whom that claim names.
+    pub names: Names,
+}
+
+/// Where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// In the cookie of this name.
+    Cookie(String),
+    /// In the header of this name, whole.
+    Header(http::HeaderName),
+    /// In `Authorization: Bearer`.
+    Bearer,
+}
+
+/// What a token is verified with; read again on reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenKeys {
+    /// A file with a set of public keys (RFC 7517).
+    Jwks(PathBuf),
+    /// A file with an HMAC secret; must not be readable by others.
+    Secret(PathBuf),
 }
 
 /// Who is kept out by itself, and for how long. By default nobody.

@@ -11,6 +11,7 @@
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), [`watch`] (numbers that are too high; `watching` feeds it), `recorder` (the ledger as a trait), `events` and `metrics`.
 
+mod asserted;
 mod binding;
 mod blind;
 mod body;
@@ -43,7 +44,9 @@ pub use policy::{Action, Policy, Ramp, RouteClass};
 
 use crate::config::{Config, ContainRules, Deadlines, Limits, Login, Names};
 use crate::containment::Containment;
+use crate::token::Told;
 use arc_swap::ArcSwap;
+use asserted::Asserted;
 use binding::{Bindings, Owner};
 use blind::BlindWatch;
 use bytes::Bytes;
@@ -94,7 +97,7 @@ pub struct InspectorParts {
 }
 
 /// What the routing layer knows of a request before the upstream is contacted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Exchange {
     /// The client's address, after trusted proxies.
     pub client: IpAddr,
@@ -106,6 +109,8 @@ pub struct Exchange {
     pub session: Option<SessionKey>,
     /// The log-in that this request may be.
     pub login: Option<Arc<Login>>,
+    /// Whom its tokens name.
+    pub(crate) told: Told,
     /// Whether this request logs out.
     pub is_logout: bool,
     /// Whether it names a case.
@@ -294,7 +299,7 @@ impl Inspector {
     /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
     /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
     pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
-        let Exchange { client, route, policy, session, login, is_logout, case } = exchange;
+        let Exchange { client, route, policy, session, login, told, is_logout, case } = exchange;
         let transaction = Transaction {
             at: self.shared.clock.now(),
             client,
@@ -305,17 +310,18 @@ impl Inspector {
             status: 0,
         };
         let sequence = self.shared.recorder.next_sequence();
-        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, (policy, case));
+        let index = self.shared.index.load_full();
+        let asserted = Asserted::of(&self.shared, &index, told);
+        let journal = Journal::new(Arc::clone(&self.shared), sequence, transaction, (policy, case, asserted));
         if policy.inspect && !policy.continuity && self.shared.recorder.health() == Health::Unhealthy {
             journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
             return Err(Refused::Ledger);
         }
-        if !policy.continuity && self.shared.is_contained(session, client) {
+        if !policy.continuity && self.shared.is_contained(session, journal.account(), client) {
             self.shared.counters.contained.add(1);
             journal.refused_at_begin(StatusCode::FORBIDDEN);
             return Err(Refused::Contained);
         }
-        let index = self.shared.index.load_full();
         let attempt = login.map(|login| Attempt::new(login, head));
         let values = match policy.inspect || attempt.is_some() {
             true => RequestValues::of(&index, head),

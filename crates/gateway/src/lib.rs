@@ -32,6 +32,7 @@ mod serving;
 mod session;
 mod stream;
 pub mod tls;
+mod token;
 mod upgrade;
 mod upload;
 mod upstream;
@@ -46,6 +47,7 @@ use crate::inspect::{Inspector, InspectorParts, LiveEventSender};
 use crate::metrics::Metrics;
 use crate::server::Shared;
 use crate::serving::Serving;
+pub use crate::token::TokenError;
 use arc_swap::ArcSwap;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::Ledger;
@@ -118,6 +120,9 @@ pub enum Error {
         #[source]
         err: tls::TlsError,
     },
+    /// The keys of a token cannot be used.
+    #[error("cannot verify tokens")]
+    Token(#[source] token::TokenError),
     /// A thread or runtime cannot be made.
     #[error("cannot start a worker")]
     Runtime(#[source] io::Error),

@@ -154,6 +154,12 @@ impl Live {
             ("logins_bound", "Log-ins that bound a session to a person", &counters.logins_bound),
             ("logins_unbound", "Log-ins that succeeded and bound nobody", &counters.logins_unbound),
             ("responses_with_canaries", "Responses that held planted customers", &counters.canaries),
+            ("tokens_of_nobody", "Requests whose token names nobody", &counters.tokens_of_nobody),
+            (
+                "identities_disagree",
+                "Parts for requests whose session and token disagree",
+                &counters.identities_disagree,
+            ),
             ("responses_withheld", "Responses ended by their route's policy", &counters.withheld),
             ("requests_contained", "Requests of those who are kept out", &counters.contained),
             ("responses_masked", "Responses in which values were masked", &counters.masked),

@@ -16,6 +16,7 @@ use crate::reply::{self, Compression, Inspected, Reply};
 use crate::route::Choice;
 use crate::server::{Contained, Current, Worker};
 use crate::session;
+use crate::token::Told;
 use crate::upgrade;
 use crate::upload::{RequestBody, Upload};
 use crate::upstream::{Connection, Pool};
@@ -144,6 +145,9 @@ impl Service {
         let name = route.name.clone().unwrap_or_else(|| shared.shapes.name(head.uri.path()));
         let class = route.name.as_deref().unwrap_or(&route.path_prefix);
         account.routed(&name, class, shared.parts.key.client(client));
+        let key = &shared.parts.key;
+        let told = current.serving.tokens.told(&head.headers, key, shared.parts.clock.now());
+        let by_token = if let Told::Claim(claim) = &told { Some(claim.session) } else { None };
         let token = session::token(&head.headers, &current.serving.config.session);
         Exchange {
             client,
@@ -154,7 +158,9 @@ impl Service {
                 compress: route.compress,
                 rules: route.rules,
             },
-            session: token.map(|token| shared.parts.key.session(token)),
+            // Without a session, what the token stands for is one.
+            session: token.map(|token| key.session(token)).or(by_token),
+            told,
             login: login(&current.serving.config, host, head),
             is_logout: current.serving.config.logout_paths.iter().any(|path| path == head.uri.path()),
             case: case(current, route, head, || shared.parts.clock.now()),

@@ -5,7 +5,9 @@ use super::{Inspector, Shared};
 use crate::config::ContainCause;
 use crate::containment::{Asker, Containment};
 use sekisho_ledger::NotDurable;
-use sekisho_model::{Alert, ContainReason, Contained, Record, Released, SessionKey, Target, Timestamp, WithheldReason};
+use sekisho_model::{
+    AccountKey, Alert, ContainReason, Contained, Record, Released, SessionKey, Target, Timestamp, WithheldReason,
+};
 use std::net::IpAddr;
 
 /// Who decides what nobody decided.
@@ -56,12 +58,17 @@ impl Inspector {
 
 impl Shared {
     /// Whether whoever asks is kept out.
-    pub(super) fn is_contained(&self, session: Option<SessionKey>, client: IpAddr) -> bool {
+    pub(super) fn is_contained(
+        &self,
+        session: Option<SessionKey>,
+        by_token: Option<AccountKey>,
+        client: IpAddr,
+    ) -> bool {
         if self.containment.is_empty() {
             return false;
         }
         let now = self.clock.now();
-        let account = session.and_then(|session| self.bindings.owner(session, now)?.account);
+        let account = by_token.or_else(|| session.and_then(|session| self.bindings.owner(session, now)?.account));
         self.containment.find(&Asker { session, account, client }, now).is_some()
     }
 
@@ -135,6 +142,6 @@ impl Journal {
             return false;
         }
         self.generation = generation;
-        self.shared.is_contained(self.session(), self.transaction.client)
+        self.shared.is_contained(self.session(), self.account(), self.transaction.client)
     }
 }

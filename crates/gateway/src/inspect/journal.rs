@@ -1,6 +1,7 @@
 //! One response's records: `Opened` at its first finding, `Exposed` for each part, and `Closed` exactly once, whatever
 //! happens (LED-4): a journal that is dropped closes itself.
 
+use super::asserted::Asserted;
 use super::crowd;
 use super::events::LiveEvent;
 use super::known::{Fact, Item, Receiver};
@@ -25,6 +26,8 @@ pub(super) struct Journal {
     policy: RoutePolicy,
     /// Whether the request names a case.
     pub(super) case: Case,
+    /// Whom the request's tokens name.
+    pub(super) asserted: Asserted,
     inspection: Inspection,
     disposition: Option<Disposition>,
     body_bytes_released: u64,
@@ -65,9 +68,9 @@ impl Journal {
         shared: Arc<Shared>,
         sequence: u64,
         transaction: Transaction,
-        how: (RoutePolicy, Case),
+        how: (RoutePolicy, Case, Asserted),
     ) -> Journal {
-        let (policy, case) = how;
+        let (policy, case, asserted) = how;
         let generation = shared.containment.generation();
         Journal {
             shared,
@@ -75,6 +78,7 @@ impl Journal {
             transaction,
             policy,
             case,
+            asserted,
             inspection: Inspection::Inspected,
             disposition: None,
             body_bytes_released: 0,
@@ -127,7 +131,7 @@ impl Journal {
         let client = self.transaction.client_key;
         let receiver = session.map_or(crowd::Receiver::Client(client), crowd::Receiver::Session);
         let case = policy::Case { policy: &rules, index: &index, canaries: &canaries, findings };
-        let owner = || self.shared.bindings.owner(session?, now);
+        let owner = || self.owner();
         let admits = |subject, max| self.shared.crowd.admits(receiver, subject, max, now);
         let forbidden = policy::judge(&case, owner, admits);
         let is_enforced = forbidden.as_ref().is_some_and(|forbidden| {

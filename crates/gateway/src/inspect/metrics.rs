@@ -34,6 +34,10 @@ pub struct InspectionCounters {
     pub logins_bound: Counter,
     /// Log-ins that succeeded and bound nobody: no new session, or a person whom no register knows.
     pub logins_unbound: Counter,
+    /// Requests whose token does not verify, or names nobody whom a register knows.
+    pub tokens_of_nobody: Counter,
+    /// Parts of responses to requests whose session and token name different persons.
+    pub identities_disagree: Counter,
     /// Responses that ended because the route's policy forbids what came next.
     pub withheld: Counter,
     /// Responses in which values were masked.

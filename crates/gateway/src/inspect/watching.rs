@@ -43,7 +43,7 @@ impl Journal {
         }
         let subjects: Vec<Subject> = exposures.iter().filter(is_counted).map(|exposure| exposure.subject).collect();
         let session = self.session();
-        let owner = session.and_then(|session| self.shared.bindings.owner(session, self.shared.clock.now()));
+        let owner = self.owner();
         self.count(session, owner.as_ref(), &subjects);
     }
 

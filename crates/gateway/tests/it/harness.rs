@@ -37,6 +37,7 @@ pub(crate) fn config(upstream: SocketAddr) -> Config {
         trusted_peers: Vec::new(),
         session: SessionSource::default(),
         logins: Vec::new(),
+        tokens: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
         containment: ContainRules::default(),

@@ -14,5 +14,6 @@ mod policy;
 mod proxying;
 mod sharing;
 mod tls;
+mod tokens;
 mod upgrade;
 mod watch;

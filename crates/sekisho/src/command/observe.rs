@@ -126,6 +126,7 @@ impl Arguments {
             trusted_peers: Vec::new(),
             session: gateway::SessionSource::default(),
             logins: Vec::new(),
+            tokens: Vec::new(),
             logout_paths: Vec::new(),
             containment: gateway::ContainRules::default(),
             canaries: self

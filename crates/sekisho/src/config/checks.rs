@@ -4,7 +4,7 @@
 use super::canaries;
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
-use super::{Config, Register, rules, watch};
+use super::{Config, Register, rules, tokens, watch};
 use crate::keys;
 use sekisho_gateway::config::{Names, Route, Tls};
 use sekisho_model::{Diagnostic, FieldKind};
@@ -122,8 +122,11 @@ fn logins(source: &Source<'_>, config: &Config, places: &Places) {
             source.tell(Diagnostic::error("SK044", title).help(help), &place.whole);
         }
     }
+    tokens::check(source, &config.gateway.tokens, &places.tokens);
+    let named = config.gateway.logins.iter().map(|login| login.names).chain(tokens::names(&config.gateway.tokens));
+    let named: Vec<Names> = named.collect();
     for (route, place) in config.gateway.routes.iter().zip(&places.routes) {
-        rules::check(source, route, &config.gateway.logins, place);
+        rules::check(source, route, &named, place);
     }
 }
 

@@ -12,6 +12,7 @@ mod rules;
 mod section;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod units;
 mod watch;
 

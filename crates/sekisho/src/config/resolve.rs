@@ -22,6 +22,7 @@ pub(super) struct Places {
     pub(super) routes: Vec<Range<usize>>,
     pub(super) registers: Vec<RegisterPlaces>,
     pub(super) logins: Vec<LoginPlaces>,
+    pub(super) tokens: Vec<Range<usize>>,
     pub(super) ledger: Range<usize>,
     pub(super) emergency: Range<usize>,
     pub(super) keys: Range<usize>,
@@ -61,9 +62,9 @@ pub(super) fn resolve(text: &str, file: &str, directory: &Path) -> (Option<Confi
     (config.filter(|_| usable), source.into_told())
 }
 
-struct Reading<'a> {
-    source: &'a Source<'a>,
-    directory: &'a Path,
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) directory: &'a Path,
 }
 
 impl<'a> Reading<'a> {
@@ -75,6 +76,8 @@ impl<'a> Reading<'a> {
         let routes = self.routes(root, &upstreams, &mut places);
         let registers = self.registers(root, &mut places);
         let logins = self.logins(root, &mut places);
+        let (tokens, token_places) = self.tokens(root).into_iter().unzip();
+        places.tokens = token_places;
         let (session, logout_paths) = self.session(root);
         let trusted_peers = self.trusted_peers(root);
         let (watch, open_cases, watch_places) = watch::read(root, self.source, self.directory);
@@ -88,6 +91,7 @@ impl<'a> Reading<'a> {
                 trusted_peers,
                 session,
                 logins,
+                tokens,
                 logout_paths,
                 canaries: registers.iter().filter(|it| it.is_canary).map(|it| it.config.name.clone()).collect(),
                 containment: containment::read(root),
@@ -279,7 +283,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whom a value names: persons by a kind of column, or an account.
-    fn names(&self, text: &At<String>) -> Option<gateway::Names> {
+    pub(super) fn names(&self, text: &At<String>) -> Option<gateway::Names> {
         match text.value.as_str() {
             "account" => Some(gateway::Names::Account),
             _ => self.kind(text).map(gateway::Names::Persons),

@@ -1,12 +1,11 @@
 //! A route's rules: whom it serves, and what is done with what it may not show.
 
 use super::section::{Section, Source};
-use sekisho_gateway::config::{Login, Names, Route};
+use sekisho_gateway::config::{Names, Route};
 use sekisho_gateway::inspect::{Action, Policy, Ramp, RouteClass};
 use sekisho_model::Diagnostic;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::sync::Arc;
 
 const CLASSES: &str = "\"own\", \"staff\", \"partner\" or \"public\"";
 const ACTIONS: &str = "\"record\", \"mask\" or \"block\"";
@@ -64,19 +63,22 @@ fn ramp(text: &str) -> Option<Ramp> {
 }
 
 /// A route that needs to know whose a session is, needs a log-in or a token that says so; a rule needs what it is about.
-pub(super) fn check(source: &Source<'_>, route: &Route, logins: &[Arc<Login>], place: &Range<usize>) {
+pub(super) fn check(source: &Source<'_>, route: &Route, named: &[Names], place: &Range<usize>) {
     let Route { rules, path_prefix, .. } = route;
     let tell = |code, title: String, help: &str| source.tell(Diagnostic::error(code, title).help(help), place);
     let needs = match rules.class {
-        RouteClass::Own => Some(("a person", "declare where customers log in with [[login]]")),
-        RouteClass::Staff | RouteClass::Partner => {
-            Some(("an account", "declare where it logs in with [[login]] and `kind = \"account\"`"))
+        RouteClass::Own => {
+            Some(("a person", "declare where customers log in with [[login]], or their tokens with [[token]]"))
         }
+        RouteClass::Staff | RouteClass::Partner => Some((
+            "an account",
+            "declare where it logs in with [[login]], or its tokens with [[token]], and `kind = \"account\"`",
+        )),
         RouteClass::Observed | RouteClass::Public => None,
     };
-    let is_enough = |login: &Arc<Login>| (login.names == Names::Account) == rules.class.needs_account();
+    let is_enough = |names: &Names| (*names == Names::Account) == rules.class.needs_account();
     if let Some((whom, help)) = needs
-        && !logins.iter().any(is_enough)
+        && !named.iter().any(is_enough)
         && !source.has_errors()
     {
         let title = format!("no session can ever be bound to {whom} on the route `{path_prefix}`");

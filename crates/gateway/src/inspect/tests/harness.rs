@@ -8,6 +8,7 @@ use crate::inspect::watching::Watching;
 use crate::inspect::{
     BodyError, Bounds, Exchange, HeldBytes, InspectedBody, Inspection, Inspector, Policy, RoutePolicy,
 };
+use crate::token::Told;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -242,6 +243,7 @@ impl Site {
             policy: self.policy,
             session,
             login: None,
+            told: Told::Nothing,
             is_logout: false,
             case: Case::NotAsked,
         };

@@ -2,6 +2,7 @@ use super::harness::{HANAKO, Script, index, page};
 use crate::config::{ContainRules, Deadlines, Limits};
 use crate::inspect::watch::{Case, Watch, WatchRules};
 use crate::inspect::{Exchange, Inspector, InspectorParts, Policy, RoutePolicy};
+use crate::token::Told;
 use arc_swap::ArcSwap;
 use http::Request;
 use http_body_util::BodyExt;
@@ -54,6 +55,7 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         policy: RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() },
         session: None,
         login: None,
+        told: Told::Nothing,
         is_logout: false,
         case: Case::NotAsked,
     };

@@ -220,6 +220,7 @@ fn front(listen: SocketAddr, site: SocketAddr) -> Result<gateway::Config> {
         trusted_peers: Vec::new(),
         session: gateway::SessionSource::default(),
         logins: Vec::new(),
+        tokens: Vec::new(),
         logout_paths: Vec::new(),
         canaries: Vec::new(),
         containment: sekisho_gateway::config::ContainRules::default(),

@@ -190,6 +190,15 @@ impl Default for ContainRules {
     }
 }
 
+impl Config {
+    /// The rules of containment. A trusted peer is never kept out: it brings everybody's requests.
+    pub(crate) fn contain_rules(&self) -> ContainRules {
+        let mut rules = self.containment.clone();
+        rules.never.extend(&self.trusted_peers);
+        rules
+    }
+}
+
 /// After what somebody is kept out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContainCause {

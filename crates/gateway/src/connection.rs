@@ -5,7 +5,7 @@ use crate::admission::{Admitted, Full};
 use crate::forwarded::{self, ClientScheme};
 use crate::head_gate::{HeadGate, HeadLimits};
 use crate::proxy_protocol::{self, ProxyProtocolError};
-use crate::server::Worker;
+use crate::server::{Contained, Worker};
 use crate::service::Service;
 use crate::serving::Serving;
 use crate::stream::Stream;
@@ -168,7 +168,7 @@ impl Accepted {
                 }),
             )
             .with_upgrades();
-        let cut_off = worker.cut_off(Arc::clone(&activity));
+        let cut_off = worker.cut_off(Arc::clone(&activity), Contained::StayOpen);
         drive(connection, &activity, serving.deadlines(), worker.stop.clone(), cut_off).await
     }
 
@@ -195,7 +195,7 @@ impl Accepted {
                     async move { service.serve(request).await }
                 }),
             );
-        let cut_off = worker.cut_off(Arc::clone(&activity));
+        let cut_off = worker.cut_off(Arc::clone(&activity), Contained::StayOpen);
         drive(connection, &activity, serving.deadlines(), worker.stop.clone(), cut_off).await
     }
 }

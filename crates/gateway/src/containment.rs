@@ -37,7 +37,12 @@ pub(crate) struct Asker {
 impl Containment {
     /// With those who were kept out before a restart.
     pub(crate) fn new(before: Vec<Contained>) -> Containment {
-        let held = before.into_iter().map(|contained| (contained.target, contained)).collect();
+        let mut held: HashMap<Target, Contained> = HashMap::new();
+        for contained in before {
+            if held.get(&contained.target).is_none_or(|known| known.ends_us() < contained.ends_us()) {
+                held.insert(contained.target, contained);
+            }
+        }
         Containment {
             held: ArcSwap::from_pointee(held),
             changing: Mutex::default(),
@@ -51,7 +56,7 @@ impl Containment {
         self.held.load().is_empty()
     }
 
-    /// Why the asker is kept out, if so.
+    /// Why the asker is kept out, if so: of several entries the one that lasts longest.
     pub(crate) fn find(&self, asker: &Asker, now: Timestamp) -> Option<Contained> {
         let held = self.held.load();
         if held.is_empty() {
@@ -59,8 +64,13 @@ impl Containment {
         }
         let client = asker.session.is_none().then_some(Target::Client(asker.client));
         let targets = [asker.session.map(Target::Session), asker.account.map(Target::Account), client];
-        let mut found = targets.into_iter().flatten().filter_map(|target| held.get(&target));
-        found.find(|contained| is_in_force(contained, now)).cloned()
+        let found = targets.into_iter().flatten().filter_map(|target| held.get(&target));
+        found.filter(|contained| is_in_force(contained, now)).max_by_key(|contained| contained.ends_us()).cloned()
+    }
+
+    /// The target's own entry.
+    pub(crate) fn entry(&self, target: Target, now: Timestamp) -> Option<Contained> {
+        self.held.load().get(&target).filter(|contained| is_in_force(contained, now)).cloned()
     }
 
     /// Keeps somebody out. An entry that lasts longer stays. Whether anything changed.
@@ -68,13 +78,12 @@ impl Containment {
         let now = contained.at;
         self.change(|held| {
             held.retain(|_, contained| is_in_force(contained, now));
-            let lasts = |contained: &Contained| contained.until.map_or(i64::MAX, |until| until.0);
-            if held.get(&contained.target).is_some_and(|known| lasts(known) >= lasts(&contained)) {
+            if held.get(&contained.target).is_some_and(|known| known.ends_us() >= contained.ends_us()) {
                 return false;
             }
             if held.len() >= ENTRIES_MAX {
                 let automatic = held.values().filter(|known| known.reason != ContainReason::Operator);
-                let first = automatic.min_by_key(|known| lasts(known)).map(|known| known.target);
+                let first = automatic.min_by_key(|known| known.ends_us()).map(|known| known.target);
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 match first {
                     Some(first) => drop(held.remove(&first)),

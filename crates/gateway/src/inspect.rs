@@ -276,7 +276,7 @@ impl Inspector {
     /// follow; `held_bytes_max` stays.
     pub fn reload(&self, config: &Config) {
         self.shared.watching.reload(config.watch.clone());
-        let (canaries, contain) = (config.canaries.clone(), config.containment.clone());
+        let (canaries, contain) = (config.canaries.clone(), config.contain_rules());
         self.shared.bounds.store(Arc::new(Bounds::of(&config.limits, &config.deadlines, canaries, contain)));
     }
 
@@ -369,6 +369,7 @@ impl Inspection {
         {
             shared.record_bound(issued, &owner, now);
         }
+        issued.into_iter().for_each(|issued| self.journal.renewed(issued));
     }
 
     /// Whom the log-in names.

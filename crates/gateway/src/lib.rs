@@ -167,7 +167,7 @@ impl Gateway {
             deadlines: config.deadlines,
             events: parts.events.clone(),
             canaries: config.canaries.clone(),
-            contain: config.containment.clone(),
+            contain: config.contain_rules(),
             contained: std::mem::take(&mut parts.contained),
             watch: parts
                 .past

@@ -44,6 +44,15 @@ pub(crate) struct Shared {
     pub(crate) log: Option<AccessLog>,
 }
 
+/// What becomes of a connection whose user is contained for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contained {
+    /// Its requests are refused one by one.
+    StayOpen,
+    /// It is closed: nobody sees what passes in a WebSocket.
+    Close,
+}
+
 /// One worker's own state.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
@@ -79,17 +88,22 @@ impl Worker {
         Rc::clone(&current)
     }
 
-    /// Ends when somebody who used the connection is cut off.
-    pub(crate) fn cut_off(&self, activity: Arc<Activity>) -> impl Future<Output = ()> + use<> {
+    /// Ends when somebody who used the connection is cut off, or is contained where that closes it too.
+    pub(crate) fn cut_off(&self, activity: Arc<Activity>, contained: Contained) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         let mut changed = shared.inspector.containment().changed();
         async move {
             loop {
+                let closes = |session| match contained {
+                    Contained::StayOpen => shared.inspector.is_cut_off(session),
+                    Contained::Close => shared.inspector.keeps_out(session).is_some(),
+                };
+                // Before the first wait too: the change may have come before this began to listen.
+                if activity.carried_any(closes) {
+                    return;
+                }
                 if changed.changed().await.is_err() {
                     return std::future::pending().await;
-                }
-                if activity.carried_any(|session| shared.inspector.is_cut_off(session)) {
-                    return;
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::inspect::{Exchange, RoutePolicy};
 use crate::refusal::Refusal;
 use crate::reply::{self, Compression, Inspected, Reply};
 use crate::route::Choice;
-use crate::server::{Current, Worker};
+use crate::server::{Contained, Current, Worker};
 use crate::session;
 use crate::token::Told;
 use crate::upgrade;
@@ -91,6 +91,8 @@ impl Service {
             Ok((response, connection)) => {
                 account.upstream_answered(sent);
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    let contained = if route.continuity { Contained::StayOpen } else { Contained::Close };
+                    let wish = wish.map(|wish| (wish, contained));
                     let response = self.switch(wish, response, &upload).await?;
                     return Ok((response, Compression::Off));
                 }
@@ -103,13 +105,13 @@ impl Service {
     /// Passes a 101 through that was asked for; any other one is the upstream's fault.
     async fn switch(
         &self,
-        wish: Option<upgrade::Wish>,
+        wish: Option<(upgrade::Wish, Contained)>,
         mut response: Response<Incoming>,
         upload: &Upload,
     ) -> Result<Response<Inspected>, Refusal> {
         let upstream = hyper::upgrade::on(&mut response);
         let (mut head, body) = response.into_parts();
-        let (Some(wish), Some(handshake)) = (wish, upgrade::switch(&head)) else {
+        let (Some((wish, contained)), Some(handshake)) = (wish, upgrade::switch(&head)) else {
             return Err(failed(upload, Refusal::UpstreamFailed));
         };
         head.headers = handshake;
@@ -118,7 +120,7 @@ impl Service {
         let response = upload.finish_inspection().response(response).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.activity.upgraded();
-            upgrade::join(&self.worker, wish, upstream, &self.activity);
+            upgrade::join(&self.worker, wish, upstream, (&self.activity, contained));
         }
         Ok(response)
     }
@@ -180,7 +182,9 @@ impl Service {
     ) -> Response<Inspected> {
         let mut inspection = upload.finish_inspection();
         if let Some(token) = session::issued(response.headers(), &current.serving.config.session) {
-            inspection.issued(self.worker.shared.parts.key.session(token));
+            let session = self.worker.shared.parts.key.session(token);
+            self.activity.carries(Some(session));
+            inspection.issued(session);
         }
         let idle_max = current.serving.deadlines().response_body_idle;
         let (mut head, body) = response.into_parts();

@@ -7,7 +7,7 @@
 use crate::activity::{Activity, Watched};
 use crate::head_gate::HeadGate;
 use crate::headers::has_word;
-use crate::server::Worker;
+use crate::server::{Contained, Worker};
 use crate::stream::Stream;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
@@ -67,9 +67,14 @@ pub(crate) fn switch(head: &response::Parts) -> Option<HeaderMap> {
 }
 
 /// Joins the two once both have switched.
-pub(crate) fn join(worker: &Rc<Worker>, wish: Wish, upstream: OnUpgrade, activity: &Arc<Activity>) {
+pub(crate) fn join(
+    worker: &Rc<Worker>,
+    wish: Wish,
+    upstream: OnUpgrade,
+    (activity, contained): (&Arc<Activity>, Contained),
+) {
     let mut stop = worker.stop.clone();
-    let cut_off = worker.cut_off(Arc::clone(activity));
+    let cut_off = worker.cut_off(Arc::clone(activity), contained);
     worker.spawn(async move {
         tokio::select! {
             joined = joined(wish.client, upstream) => match joined {

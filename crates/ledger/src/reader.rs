@@ -267,7 +267,12 @@ impl Reader {
         let snapshot = self.snapshot()?;
         let mut held: BTreeMap<Target, Contained> = BTreeMap::new();
         let mut follow = |record| match record {
-            Record::Contained(contained) => drop(held.insert(contained.target, contained)),
+            // As in the gateway, one that lasts longer stays.
+            Record::Contained(contained)
+                if held.get(&contained.target).is_none_or(|known| known.ends_us() < contained.ends_us()) =>
+            {
+                drop(held.insert(contained.target, contained));
+            }
             Record::Released(released) => drop(held.remove(&released.target)),
             _ => {}
         };

@@ -55,6 +55,14 @@ pub struct Contained {
     pub sequence: Option<u64>,
 }
 
+impl Contained {
+    /// When it ends, in microseconds; the latest time for one without an end.
+    #[must_use]
+    pub fn ends_us(&self) -> i64 {
+        self.until.map_or(i64::MAX, |until| until.0)
+    }
+}
+
 /// Somebody is let in again before the time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {

@@ -9,7 +9,6 @@ use sekisho_model::{
     AccountKey, Alert, ContainReason, Contained, Record, Released, SessionKey, Target, Timestamp, WithheldReason,
 };
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// Who decides what nobody decided.
 const GATEWAY: &str = "gateway";
@@ -36,11 +35,19 @@ impl Inspector {
 
     /// Whether whoever has this session was cut off: kept out without an end, and at once.
     pub(crate) fn is_cut_off(&self, session: SessionKey) -> bool {
+        self.keeps_out(session).is_some_and(|contained| contained.until.is_none())
+    }
+
+    /// Why whoever has this session is kept out, if so.
+    pub(crate) fn keeps_out(&self, session: SessionKey) -> Option<Contained> {
+        if self.shared.containment.is_empty() {
+            return None;
+        }
         let now = self.shared.clock.now();
         let account = self.shared.bindings.owner(session, now).and_then(|owner| owner.account);
         // An address is none of a session's.
         let asker = Asker { session: Some(session), account, client: IpAddr::from([0, 0, 0, 0]) };
-        self.shared.containment.find(&asker, now).is_some_and(|contained| contained.until.is_none())
+        self.shared.containment.find(&asker, now)
     }
 
     /// The time.
@@ -69,10 +76,12 @@ impl Shared {
     pub(super) fn alarmed(&self, alert: &Alert) {
         let target = alert.account.map(Target::Account).or(alert.session.map(Target::Session));
         let target = target.unwrap_or(Target::Client(alert.client));
-        self.contain_after(ContainCause::Alert, ContainReason::Alert(alert.kind), target, None);
+        if self.bounds.load().contain.on.contains(&ContainCause::Alert) {
+            self.contain_after(ContainReason::Alert(alert.kind), target, None);
+        }
     }
 
-    fn contain_after(&self, cause: ContainCause, reason: ContainReason, target: Target, sequence: Option<u64>) {
+    fn contain_after(&self, reason: ContainReason, target: Target, sequence: Option<u64>) {
         let bounds = self.bounds.load();
         let rules = &bounds.contain;
         let is_safe = |client: &IpAddr| rules.never.iter().any(|network| network.contains(client));
@@ -81,14 +90,15 @@ impl Shared {
             Target::Client(_) => rules.client_for,
             Target::Session(_) | Target::Account(_) => rules.session_for,
         };
-        if !rules.on.contains(&cause) {
-            return;
-        }
         let at = self.clock.now();
-        let contained =
-            Contained { at, target, until: Some(at.after(length)), reason, by: GATEWAY.to_owned(), sequence };
+        let until = Some(at.after(length));
+        self.keep_out(Contained { at, target, until, reason, by: GATEWAY.to_owned(), sequence });
+    }
+
+    fn keep_out(&self, contained: Contained) {
         if self.containment.contain(contained.clone()) {
-            tracing::warn!(contain.target = %target, contain.for_s = Duration::as_secs(&length), "kept out {target}");
+            let target = contained.target;
+            tracing::warn!(contain.target = %target, "kept out {target}");
             if self.recorder.append(Record::Contained(contained)).is_err() {
                 self.counters.records_lost.add(1);
             }
@@ -99,11 +109,30 @@ impl Shared {
 impl Journal {
     /// A part held what a rule forbids: its session is kept out before the response ends, where the configuration says
     /// so; without a session, its address. The response itself goes on as its route's rules say.
-    pub(super) fn contain(&mut self, reason: WithheldReason) {
+    pub(super) fn contain(&mut self, rules: &[WithheldReason]) {
+        let on = &self.bounds().contain.on;
+        let Some(rule) = rules.iter().find(|rule| on.contains(&ContainCause::Rule(**rule))) else { return };
         let target = self.session().map_or(Target::Client(self.transaction.client), Target::Session);
-        let cause = ContainCause::Rule(reason);
-        self.shared.contain_after(cause, ContainReason::Rule(reason), target, Some(self.sequence));
+        for target in [Some(target), self.renewed.map(Target::Session)].into_iter().flatten() {
+            self.shared.contain_after(ContainReason::Rule(*rule), target, Some(self.sequence));
+        }
         self.generation = self.shared.containment.generation();
+    }
+
+    /// The response gives its session another name: who is kept out under one is kept out under both. A name that is
+    /// somebody else's already stays theirs: a cache that mixes answers up hands it out.
+    pub(super) fn renewed(&mut self, issued: SessionKey) {
+        let now = self.shared.clock.now();
+        let Some(before) = self.transaction.session.filter(|before| *before != issued) else { return };
+        let bindings = &self.shared.bindings;
+        let owner = bindings.owner(issued, now);
+        if owner.is_some() && owner != bindings.owner(before, now) {
+            return;
+        }
+        self.renewed = Some(issued);
+        if let Some(known) = self.shared.containment.entry(Target::Session(before), now) {
+            self.shared.keep_out(Contained { at: now, target: Target::Session(issued), ..known });
+        }
     }
 
     /// Whether whoever receives this was kept out since it began.

@@ -36,6 +36,8 @@ pub(super) struct Journal {
     has_closed: bool,
     /// The session that this exchange logged in, in place of the request's.
     logged_in: Option<SessionKey>,
+    /// Another name that the response gives the request's session.
+    pub(super) renewed: Option<SessionKey>,
     /// Whether a part would have been withheld.
     would_withhold: bool,
     /// Who was kept out when this was last looked at.
@@ -83,6 +85,7 @@ impl Journal {
             opened_with: None,
             has_closed: false,
             logged_in: None,
+            renewed: None,
             would_withhold: false,
             generation,
             has_told_canary: false,
@@ -134,7 +137,8 @@ impl Journal {
         let is_enforced = forbidden.as_ref().is_some_and(|forbidden| {
             forbidden.action >= Action::Mask && rules.ramp.reaches(session.map_or(client, |key| key.0))
         });
-        if let Some(planted) = policy::planted(&case) {
+        if let Some(mut planted) = policy::planted(&case) {
+            planted.rules.extend(forbidden.iter().flat_map(|forbidden| &forbidden.rules));
             self.canary(planted, forbidden.as_ref().filter(|_| is_enforced));
         }
         let forbidden = forbidden?;
@@ -177,7 +181,7 @@ impl Journal {
     /// Records what the policy did with a part.
     pub(super) fn withheld(&mut self, forbidden: Forbidden, outcome: WithheldOutcome) {
         let at = self.shared.clock.now();
-        let Forbidden { exposures, generic, reason, .. } = forbidden;
+        let Forbidden { exposures, generic, reason, rules, .. } = forbidden;
         let persons = exposures.len() as u64;
         let transaction = self.transaction.clone();
         let (client, route) = (transaction.client, transaction.route.clone());
@@ -186,7 +190,7 @@ impl Journal {
         // Counted when it is lost; nothing more leaves for that.
         let _position = self.append(Record::Withheld(withheld));
         self.shared.tell(|| LiveEvent::Withheld { sequence, at, client, route, persons, reason, outcome });
-        self.contain(reason);
+        self.contain(&rules);
     }
 
     /// The response has no body of the upstream's.

@@ -130,6 +130,8 @@ impl Policy {
 pub(super) struct Forbidden {
     pub(super) action: Action,
     pub(super) reason: WithheldReason,
+    /// Every rule that forbids something of it, the gravest first.
+    pub(super) rules: Vec<WithheldReason>,
     pub(super) exposures: Vec<Exposure>,
     pub(super) generic: Vec<Generic>,
     /// Indices of the findings it is about.
@@ -161,9 +163,11 @@ pub(super) fn judge(
         _ => foreign(policy.class, owner, findings),
     };
     let mut reasons = Vec::new();
+    let mut broken = HashSet::new();
     for (at, finding) in findings.iter().enumerate() {
         let of_kind = by_kind(case, finding);
         let of_others = foreign.get(&at).copied();
+        broken.extend([of_kind, of_others].into_iter().flatten());
         // A planted customer is somebody else too: a rule that only records does not shield it from a stricter one.
         let strictest = match (of_kind, of_others) {
             (Some(kind), Some(other)) if policy.action(kind) < policy.action(other) => Some(other),
@@ -173,8 +177,10 @@ pub(super) fn judge(
         let reason = strictest.or_else(|| by_number(case, finding, &mut admits));
         if let Some(reason) = reason.filter(|reason| policy.action(*reason) > Action::Allow) {
             reasons.push((at, reason));
+            broken.insert(reason);
         }
     }
+    broken.retain(|rule| policy.action(*rule) > Action::Allow);
     let action = reasons.iter().map(|(_, reason)| policy.action(*reason)).max()?;
     let of_action = reasons.into_iter().filter(|(_, reason)| policy.action(*reason) == action);
     let (at, reasons): (Vec<usize>, Vec<WithheldReason>) = of_action.unzip();
@@ -188,6 +194,7 @@ pub(super) fn judge(
     Some(Forbidden {
         action,
         reason: first_of(&reasons),
+        rules: GRAVITY.into_iter().filter(|rule| broken.contains(rule)).collect(),
         exposures: fields.into_iter().map(exposure).collect(),
         generic: told.filter_map(generic).collect(),
         findings: at,
@@ -212,24 +219,28 @@ pub(super) fn planted(case: &Case<'_>) -> Option<Forbidden> {
     (!exposures.is_empty()).then_some(Forbidden {
         action: case.policy.canary,
         reason,
+        rules: vec![reason],
         exposures,
         generic: Vec::new(),
         findings: Vec::new(),
     })
 }
 
+/// Every rule, the gravest first.
+const GRAVITY: [WithheldReason; 8] = [
+    WithheldReason::Canary,
+    WithheldReason::Secret,
+    WithheldReason::MyNumber,
+    WithheldReason::Card,
+    WithheldReason::ForeignSubject,
+    WithheldReason::NoSubject,
+    WithheldReason::PublicRoute,
+    WithheldReason::Crowd,
+];
+
 /// The gravest, for the record.
 fn first_of(reasons: &[WithheldReason]) -> WithheldReason {
-    let order = [
-        WithheldReason::Canary,
-        WithheldReason::Secret,
-        WithheldReason::MyNumber,
-        WithheldReason::Card,
-        WithheldReason::ForeignSubject,
-        WithheldReason::NoSubject,
-        WithheldReason::PublicRoute,
-    ];
-    order.into_iter().find(|reason| reasons.contains(reason)).unwrap_or(WithheldReason::Crowd)
+    GRAVITY.into_iter().find(|reason| reasons.contains(reason)).unwrap_or(WithheldReason::Crowd)
 }
 
 /// Whether a rule forbids the value as such, whoever sees it.

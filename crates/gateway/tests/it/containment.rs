@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 const TARO: &str = "of-taro";
 const HANAKO: &str = "of-hanako";
 
-fn contain(config: &mut Config, foreign: Action) {
+pub(crate) fn contain(config: &mut Config, foreign: Action) {
     configure(config, foreign);
     let on = vec![ContainCause::Rule(WithheldReason::ForeignSubject), ContainCause::Rule(WithheldReason::NoSubject)];
     config.containment = ContainRules { on, ..ContainRules::default() };
@@ -38,7 +38,7 @@ fn contained(records: &[Record]) -> Vec<&Contained> {
 }
 
 /// A call of the admin address.
-fn call(gateway: &Running, method: &str, path: &str, token: &str, body: &str) -> Message {
+pub(crate) fn call(gateway: &Running, method: &str, path: &str, token: &str, body: &str) -> Message {
     let mut wire = Wire::connect(gateway.admin_address().expect("an admin address"));
     wire.send(&format!(
         "{method} {path} HTTP/1.1\r\nhost: admin\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
@@ -166,13 +166,13 @@ fn a_response_under_way_ends_when_its_session_is_kept_out() {
 }
 
 /// Staff of the name `tanaka` are signed in; what they are shown does not matter.
-fn staff(config: &mut Config) {
+pub(crate) fn staff(config: &mut Config) {
     contain(config, Action::Block);
     let login = sekisho_gateway::config::Login { names: Names::Account, ..(*config.logins[0]).clone() };
     config.logins = vec![Arc::new(login)];
 }
 
-fn cut_off(gateway: &Running) {
+pub(crate) fn cut_off(gateway: &Running) {
     let key = crate::harness::key().account("Tanaka");
     let order = format!(r#"{{"target":{{"account":"{key}"}},"by":"sato"}}"#);
     assert_eq!(call(gateway, "POST", "/cut-off", ADMIN_TOKEN, &order).text(), "{\"changed\":true}\n");

@@ -7,6 +7,7 @@ mod containment;
 mod deadlines;
 mod exposure;
 mod harness;
+mod kept_out;
 mod lifecycle;
 mod limits;
 mod policy;

@@ -290,3 +290,35 @@ fn what_accounts_were_shown_is_in_segments_and_log() {
     assert_eq!(sessions(1), [staff]);
     assert_eq!(sessions(3), []);
 }
+
+#[test]
+fn who_is_kept_out_is_told_from_segments_and_log_and_the_longest_order_counts() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let target = Target::Account(AccountKey([5; 16]));
+    let contained = |until| {
+        let (reason, by) = (ContainReason::Operator, "sato".to_owned());
+        Record::Contained(Contained { at: T0, target, until, reason, by, sequence: None })
+    };
+    let released = Record::Released(Released { at: T0, target, by: "sato".to_owned() });
+    let (long, short) = (Some(T0.after(Duration::from_hours(2))), Some(T0.after(Duration::from_hours(1))));
+    let story = [
+        (contained(short), Some(short)),
+        (contained(None), Some(None)),
+        (contained(long), Some(None)),
+        (released, None),
+        (contained(long), Some(long)),
+        (contained(short), Some(long)),
+    ];
+    for (record, expected) in story {
+        let (ledger, _) = Ledger::open(sealing(&disk, &clock)).expect("opens");
+        let position = ledger.append(record.clone()).expect("is taken");
+        ledger.wait_durable(position).expect("becomes durable");
+        let told = || {
+            let reader = Reader::open(DIR, Arc::new(disk.clone())).expect("a ledger");
+            reader.contained(T0).expect("readable").first().map(|contained| contained.until)
+        };
+        assert_eq!(told(), expected, "in the log, after {record:?}");
+        ledger.close().expect("closes");
+        assert_eq!(told(), expected, "sealed, after {record:?}");
+    }
+}

@@ -317,7 +317,7 @@ impl Inspector {
             journal.refused_at_begin(StatusCode::SERVICE_UNAVAILABLE);
             return Err(Refused::Ledger);
         }
-        if !policy.continuity && self.shared.is_contained(session, journal.account(), client) {
+        if journal.is_kept_out() {
             self.shared.counters.contained.add(1);
             journal.refused_at_begin(StatusCode::FORBIDDEN);
             return Err(Refused::Contained);

@@ -57,19 +57,19 @@ impl Inspector {
 }
 
 impl Shared {
-    /// Whether whoever asks is kept out.
-    pub(super) fn is_contained(
+    /// Why whoever asks is kept out, if so.
+    fn contained(
         &self,
         session: Option<SessionKey>,
         by_token: Option<AccountKey>,
         client: IpAddr,
-    ) -> bool {
+    ) -> Option<Contained> {
         if self.containment.is_empty() {
-            return false;
+            return None;
         }
         let now = self.clock.now();
         let account = by_token.or_else(|| session.and_then(|session| self.bindings.owner(session, now)?.account));
-        self.containment.find(&Asker { session, account, client }, now).is_some()
+        self.containment.find(&Asker { session, account, client }, now)
     }
 
     /// A number is too high: the account, or the session, is kept out where the configuration says so.
@@ -138,10 +138,20 @@ impl Journal {
     /// Whether whoever receives this was kept out since it began.
     pub(super) fn was_contained(&mut self) -> bool {
         let generation = self.shared.containment.generation();
-        if generation == self.generation || self.is_continuity() {
+        if generation == self.generation {
             return false;
         }
         self.generation = generation;
-        self.shared.is_contained(self.session(), self.account(), self.transaction.client)
+        self.is_kept_out()
+    }
+
+    /// Whether whoever asks is kept out of this route. `continuity` stays open, but not to an account that was cut off:
+    /// it has no position to close.
+    pub(super) fn is_kept_out(&self) -> bool {
+        let contained = self.shared.contained(self.session(), self.account(), self.transaction.client);
+        contained.is_some_and(|contained| {
+            let is_cut_off = contained.until.is_none() && matches!(contained.target, Target::Account(_));
+            is_cut_off || !self.is_continuity()
+        })
     }
 }

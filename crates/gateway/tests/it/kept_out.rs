@@ -19,6 +19,17 @@ fn cut_off_closes_a_connection_whose_session_is_contained_already() {
     idle.rest();
 }
 
+/// A customer may close a position; a former employee has none.
+#[test]
+fn an_account_that_is_cut_off_is_kept_out_of_routes_that_stay_open_to_customers() {
+    let site = site();
+    let gateway = start_with(customers(), &site, staff);
+    log_in(&mut connect(&gateway), "tanaka", "right");
+    assert_eq!(get(&mut connect(&gateway), "/my/close/none", TARO).status(), 200);
+    cut_off(&gateway);
+    assert_eq!(get(&mut connect(&gateway), "/my/close/none", TARO).status(), 403);
+}
+
 /// A cut-off, then a shorter containment of the same account, then a restart.
 #[test]
 fn a_cut_off_outlives_a_later_shorter_order_over_a_restart() {

@@ -3,9 +3,10 @@
 use crate::config::Register;
 use crate::files;
 use crate::report::{self, Shown};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sekisho_edm::{HashKey, Index, IndexBuilder};
-use sekisho_model::Timestamp;
+use sekisho_ledger::{Reader, RealDisk};
+use sekisho_model::{Record, Timestamp};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -36,11 +37,45 @@ pub(crate) fn read(path: &Path, key: &Arc<HashKey>) -> Result<Option<Index>> {
     Ok(Some(index.with_context(help)?))
 }
 
+/// A ledger whose index is gone: a new one would give its persons' numbers to others, and the ledger would then tell of them.
+fn refuse_other_numbers(ledger: &Path, index: &Path) -> Result<()> {
+    if !ledger.join("MANIFEST").exists() {
+        return Ok(());
+    }
+    let mut has_persons = false;
+    let reader = Reader::open(ledger, Arc::new(RealDisk));
+    let read = reader.and_then(|reader| {
+        reader.events(&mut |_, record| {
+            if let Record::Registers(registers) = record {
+                has_persons |= registers.registers.iter().any(|register| register.persons > 0);
+            }
+        })
+    });
+    read.with_context(|| format!("cannot read the ledger `{}`", ledger.display()))?;
+    if has_persons {
+        bail!(
+            "the index `{}` is missing, and the ledger tells of persons by its numbers: restore it from a copy, or begin a new \
+             ledger; a new index would give the numbers to others",
+            index.display()
+        );
+    }
+    Ok(())
+}
+
 /// Builds the index of these registers on the one before, and writes it. `None` when a file is wrong; why was told.
-pub(crate) fn build(path: &Path, key: &Arc<HashKey>, registers: &[Register], now: Timestamp) -> Result<Option<Index>> {
+pub(crate) fn build(
+    ledger: &Path,
+    key: &Arc<HashKey>,
+    registers: &[Register],
+    now: Timestamp,
+) -> Result<Option<Index>> {
+    let path = &path(ledger);
     let mut builder = match read(path, key)? {
         Some(previous) => IndexBuilder::on(&previous, now),
-        None => IndexBuilder::new(Arc::clone(key), now),
+        None => {
+            refuse_other_numbers(ledger, path)?;
+            IndexBuilder::new(Arc::clone(key), now)
+        }
     };
     let mut good = true;
     for register in registers {

@@ -100,7 +100,7 @@ impl Arguments {
             registers.push(learnt.register());
         }
         println!("Guessed wrong? `sekisho register learn FILE` writes it as TOML to be corrected.\n");
-        register_index::build(&path, key, &registers, SystemClock::new().now())
+        register_index::build(&self.ledger, key, &registers, SystemClock::new().now())
     }
 
     /// One route for everything: inspected, never refused (`continuity`), nothing compressed.

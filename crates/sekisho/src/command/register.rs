@@ -70,9 +70,8 @@ impl Build {
         if config.registers.is_empty() {
             bail!("`{}` has no [[register]]; `sekisho register learn FILE` proposes one", self.config.display());
         }
-        let path = register_index::path(&config.ledger.directory);
         let key = keys::hash_key(&config.keys)?;
-        let index = register_index::build(&path, &key, &config.registers, SystemClock::new().now())?;
+        let index = register_index::build(&config.ledger.directory, &key, &config.registers, SystemClock::new().now())?;
         let Some(index) = index else { return Ok(Done::No) };
         for register in index.registers() {
             println!("built {}: {} persons", register.name, count(register.persons));

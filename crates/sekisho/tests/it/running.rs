@@ -151,6 +151,10 @@ fn a_changed_register_is_taken_up_and_persons_keep_their_numbers() {
     let json = ask(directory, &["-c", "sekisho.toml", "--format", "json"]);
     let answer: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(answer["registers"][0]["persons_registered"], 3);
+    std::fs::remove_file(directory.join("ledger.index")).expect("removed");
+    let refused = sekisho(directory, &["register", "build"]);
+    assert_eq!(code(&refused), 3);
+    assert!(text(&refused.stderr).contains("would give the numbers to others"), "{}", text(&refused.stderr));
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Stage {
         let ledger = directory.join("ledger");
         let keys = keys::load_or_create(&directory.join("keys"))?;
         let now = SystemClock::new().now();
-        let Some(index) = register_index::build(&register_index::path(&ledger), &keys.hash, &registers, now)? else {
+        let Some(index) = register_index::build(&ledger, &keys.hash, &registers, now)? else {
             bail!("the sample registers cannot be used");
         };
         let persons = index.registers().iter().map(|one| (one.name.clone(), one.persons)).collect();

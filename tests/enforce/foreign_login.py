@@ -120,7 +120,9 @@ def steal(app: SignedIn, port: int, folder: Path, thief: dict[str, str], rng: ra
         statuses[status] = statuses.get(status, 0) + 1
         left, _ = decoder.response(split_request(request), [(value.encode("latin-1"), "utf-8") for value in headers.values()] + [(body, "utf-8")])
         foreign |= {(key, column, target) for key, column in left if key != thief["customer_no"]}
-        if status == 200 and b"****" in body:
+        # What cannot be masked ends the response, in its middle too.
+        is_whole = received.endswith(b"0\r\n\r\n") if "chunked" in headers.get("transfer-encoding", "") else len(body) == int(headers.get("content-length", 0))
+        if status == 200 and is_whole and b"****" in body:
             masked += 1
             site = split_response(direct.get(target, Cookie=cookie).response)
             media = headers.get("content-type", "")

@@ -96,10 +96,10 @@ where
     if order.by.trim().is_empty() || order.by.chars().count() > OPERATOR_CHARS_MAX {
         return wrong(StatusCode::BAD_REQUEST, "`by` names the operator, in at most 100 characters");
     }
-    carry_out(shared, path, &order, target)
+    carry_out(shared, path, &order, target).await
 }
 
-fn carry_out(shared: &Shared, path: &str, order: &Order, target: Target) -> Answer {
+async fn carry_out(shared: &Shared, path: &str, order: &Order, target: Target) -> Answer {
     let inspector = &shared.inspector;
     let (at, by) = (inspector.now(), order.by.clone());
     let contain = |until| {
@@ -108,15 +108,17 @@ fn carry_out(shared: &Shared, path: &str, order: &Order, target: Target) -> Answ
     };
     let length = order.for_s.map(Duration::from_secs);
     let changed = match (path, length) {
-        ("/release", None) => inspector.release(Released { at, target, by: by.clone() }),
-        ("/cut-off", None) => contain(None),
-        ("/contain", Some(length)) if !length.is_zero() && length <= CONTAIN_MAX => contain(Some(at.after(length))),
+        ("/release", None) => inspector.release(Released { at, target, by: by.clone() }).await,
+        ("/cut-off", None) => contain(None).await,
+        ("/contain", Some(length)) if !length.is_zero() && length <= CONTAIN_MAX => {
+            contain(Some(at.after(length))).await
+        }
         ("/contain", _) => return wrong(StatusCode::BAD_REQUEST, "`for_s` is from 1 to 2592000 seconds, 30 days"),
         _ => return wrong(StatusCode::BAD_REQUEST, "`for_s` belongs to /contain"),
     };
     match changed {
         Ok(changed) => (StatusCode::OK, serde_json::json!({ "changed": changed }).to_string()),
-        Err(err) => wrong(StatusCode::SERVICE_UNAVAILABLE, &format!("the ledger does not take it: {err}")),
+        Err(err) => wrong(StatusCode::SERVICE_UNAVAILABLE, &format!("it is in force, but a restart forgets it: {err}")),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::config::{Names, Token, TokenKeys, TokenPlace};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use sekisho_edm::HashKey;
 use sekisho_model::{SessionKey, Timestamp};
@@ -63,8 +63,10 @@ pub(crate) enum Told {
     Nothing,
     /// One that names somebody.
     Claim(Claim),
-    /// One that does not verify, or two that disagree.
+    /// One that does not verify: as good as none.
     Unverified,
+    /// Two that verify and name different persons.
+    Contradiction,
 }
 
 /// A kind of token with its keys read.
@@ -88,8 +90,8 @@ pub(crate) struct Tokens {
 
 #[derive(Default)]
 struct Remembered {
-    younger: HashMap<SessionKey, Verified>,
-    older: HashMap<SessionKey, Verified>,
+    younger: HashMap<(usize, SessionKey), Verified>,
+    older: HashMap<(usize, SessionKey), Verified>,
 }
 
 #[derive(Clone)]
@@ -114,13 +116,14 @@ impl Tokens {
             let Some(token) = place(headers, &source.token.place) else { continue };
             let claim = self.claim(at, token, key, now);
             told = match (told, claim) {
-                (Told::Unverified, _) | (_, None) => Told::Unverified,
-                (Told::Nothing, Some(claim)) => Told::Claim(claim),
+                (Told::Nothing, None) => Told::Unverified,
+                (told, None) => told,
+                (Told::Nothing | Told::Unverified, Some(claim)) => Told::Claim(claim),
                 // The same person twice is no contradiction.
                 (Told::Claim(one), Some(other)) if (one.names, &one.value) == (other.names, &other.value) => {
                     Told::Claim(one)
                 }
-                (Told::Claim(_), Some(_)) => Told::Unverified,
+                (Told::Claim(_) | Told::Contradiction, Some(_)) => Told::Contradiction,
             };
         }
         told
@@ -132,10 +135,8 @@ impl Tokens {
             return None;
         }
         let session = key.session(token);
-        // Under one hash for each kind: another kind may read another claim, or not verify at all.
-        let mut kind = session.0;
-        kind[0] ^= u8::try_from(at).unwrap_or(u8::MAX);
-        let remembered_as = SessionKey(kind);
+        // Another kind may read another claim of the same token, or not verify it at all.
+        let remembered_as = (at, session);
         let now_s = now.0.div_euclid(1_000_000);
         let verified = match self.recall(remembered_as, now_s) {
             Some(verified) => verified,
@@ -148,13 +149,13 @@ impl Tokens {
         Some(Claim { names: source.token.names, value: verified.value, session })
     }
 
-    fn recall(&self, key: SessionKey, now_s: i64) -> Option<Verified> {
+    fn recall(&self, key: (usize, SessionKey), now_s: i64) -> Option<Verified> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let found = remembered.younger.get(&key).or_else(|| remembered.older.get(&key));
         found.filter(|verified| now_s < verified.expires).cloned()
     }
 
-    fn remember(&self, key: SessionKey, verified: Verified) {
+    fn remember(&self, key: (usize, SessionKey), verified: Verified) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.younger.len() >= REMEMBERED_MAX {
             remembered.older = std::mem::take(&mut remembered.younger);
@@ -221,11 +222,13 @@ fn keys(token: &Token) -> Result<Vec<Key>, TokenError> {
         }
         TokenKeys::Jwks(path) => {
             let unusable = |why: String| TokenError::Unusable { path: path.clone(), why };
-            let set: JwkSet = serde_json::from_str(&text(path)?).map_err(|err| unusable(err.to_string()))?;
+            let set: KeySet = serde_json::from_str(&text(path)?).map_err(|err| unusable(err.to_string()))?;
             let mut keys = Vec::new();
-            for jwk in &set.keys {
-                let Some(algorithms) = algorithms(&jwk.algorithm) else { continue };
-                let key = DecodingKey::from_jwk(jwk).map_err(|err| unusable(err.to_string()))?;
+            // Providers publish keys for other purposes too, of kinds that may be unknown here.
+            for jwk in set.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok()) {
+                let is_for_encryption = jwk.common.public_key_use == Some(PublicKeyUse::Encryption);
+                let Some(algorithms) = algorithms(&jwk.algorithm).filter(|_| !is_for_encryption) else { continue };
+                let key = DecodingKey::from_jwk(&jwk).map_err(|err| unusable(err.to_string()))?;
                 keys.push(Key { id: jwk.common.key_id.clone(), key, validation: validation(token, &algorithms) });
             }
             match keys.is_empty() {
@@ -234,6 +237,12 @@ fn keys(token: &Token) -> Result<Vec<Key>, TokenError> {
             }
         }
     }
+}
+
+/// A set of keys (RFC 7517, 5), each read by itself.
+#[derive(serde::Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
 }
 
 /// What a public key may be used for; `None` for other keys, secrets too.

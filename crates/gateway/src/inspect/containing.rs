@@ -19,18 +19,27 @@ impl Inspector {
         &self.shared.containment
     }
 
-    /// Keeps somebody out, by an operator's decision, which is in the ledger before it is in force. Whether anything
-    /// changed.
-    pub(crate) fn contain(&self, contained: Contained) -> Result<bool, NotDurable> {
-        self.shared.recorder.append(Record::Contained(contained.clone()))?;
-        Ok(self.shared.containment.contain(contained))
+    /// Keeps somebody out, by an operator's decision. Whether anything changed. It is in force at once, a failing ledger
+    /// or not, and durable when this returns.
+    ///
+    /// # Errors
+    /// The ledger does not take it: a restart forgets it.
+    pub(crate) async fn contain(&self, contained: Contained) -> Result<bool, NotDurable> {
+        let has_changed = self.shared.containment.contain(contained.clone());
+        self.record(Record::Contained(contained)).await?;
+        Ok(has_changed)
     }
 
-    /// Lets somebody in again. Whether they were kept out.
-    pub(crate) fn release(&self, released: Released) -> Result<bool, NotDurable> {
-        let (target, at) = (released.target, released.at);
-        self.shared.recorder.append(Record::Released(released))?;
-        Ok(self.shared.containment.release(target, at))
+    /// Lets somebody in again, as [`Inspector::contain`] keeps them out. Whether they were kept out.
+    pub(crate) async fn release(&self, released: Released) -> Result<bool, NotDurable> {
+        let has_changed = self.shared.containment.release(released.target, released.at);
+        self.record(Record::Released(released)).await?;
+        Ok(has_changed)
+    }
+
+    async fn record(&self, record: Record) -> Result<(), NotDurable> {
+        let position = self.shared.recorder.append(record)?;
+        self.shared.recorder.durable(position).await
     }
 
     /// Whether whoever has this session was cut off: kept out without an end, and at once.

@@ -163,27 +163,22 @@ pub(super) fn judge(
         _ => foreign(policy.class, owner, findings),
     };
     let mut reasons = Vec::new();
-    let mut broken = HashSet::new();
+    let mut broken: HashSet<WithheldReason> = HashSet::new();
     for (at, finding) in findings.iter().enumerate() {
-        let of_kind = by_kind(case, finding);
-        let of_others = foreign.get(&at).copied();
-        broken.extend([of_kind, of_others].into_iter().flatten());
-        // A planted customer is somebody else too: a rule that only records does not shield it from a stricter one.
-        let strictest = match (of_kind, of_others) {
-            (Some(kind), Some(other)) if policy.action(kind) < policy.action(other) => Some(other),
-            (Some(kind), _) => Some(kind),
-            (None, other) => other,
-        };
-        let reason = strictest.or_else(|| by_number(case, finding, &mut admits));
-        if let Some(reason) = reason.filter(|reason| policy.action(*reason) > Action::Allow) {
-            reasons.push((at, reason));
-            broken.insert(reason);
+        // All of them: a rule that only records does not shield a finding from a stricter one.
+        let found =
+            by_kind(case, finding).chain(foreign.get(&at).copied()).chain(by_number(case, finding, &mut admits));
+        let found: Vec<WithheldReason> = found.filter(|reason| policy.action(*reason) > Action::Allow).collect();
+        broken.extend(&found);
+        if let Some(action) = found.iter().map(|reason| policy.action(*reason)).max() {
+            let of_action = found.into_iter().filter(|reason| policy.action(*reason) == action);
+            reasons.extend(of_action.map(|reason| (at, reason)));
         }
     }
-    broken.retain(|rule| policy.action(*rule) > Action::Allow);
     let action = reasons.iter().map(|(_, reason)| policy.action(*reason)).max()?;
     let of_action = reasons.into_iter().filter(|(_, reason)| policy.action(*reason) == action);
-    let (at, reasons): (Vec<usize>, Vec<WithheldReason>) = of_action.unzip();
+    let (mut at, reasons): (Vec<usize>, Vec<WithheldReason>) = of_action.unzip();
+    at.dedup();
     let told = at.iter().map(|at| &findings[*at]);
     let mut fields: BTreeMap<Subject, FieldSet> = BTreeMap::new();
     for (subject, found) in told.clone().filter_map(counted) {
@@ -243,25 +238,26 @@ fn first_of(reasons: &[WithheldReason]) -> WithheldReason {
     GRAVITY.into_iter().find(|reason| reasons.contains(reason)).unwrap_or(WithheldReason::Crowd)
 }
 
-/// Whether a rule forbids the value as such, whoever sees it.
-fn by_kind(case: &Case<'_>, finding: &Finding) -> Option<WithheldReason> {
-    let policy = case.policy;
-    if let Some(value) = generic(finding) {
-        return match value.kind {
-            GenericKind::Pan if policy.card >= Action::Mask => Some(WithheldReason::Card),
-            GenericKind::MyNumber if policy.my_number >= Action::Mask => Some(WithheldReason::MyNumber),
-            GenericKind::Email | GenericKind::Pan | GenericKind::MyNumber => None,
-        };
-    }
-    let (subject, fields) = counted(finding)?;
-    if policy.canary > Action::Allow && case.canaries.contains(&subject.register) {
-        return Some(WithheldReason::Canary);
-    }
-    let has = |kind| !fields.intersection(of_kind(case.index, subject.register, kind)).is_empty();
-    if policy.secret >= Action::Mask && has(FieldKind::Secret) {
-        return Some(WithheldReason::Secret);
-    }
-    (policy.card >= Action::Mask && has(FieldKind::Pan)).then_some(WithheldReason::Card)
+/// The rules that forbid the value as such, whoever sees it.
+fn by_kind(case: &Case<'_>, finding: &Finding) -> impl Iterator<Item = WithheldReason> + use<> {
+    let Case { policy, index, canaries, .. } = case;
+    let kind = generic(finding).map(|value| value.kind);
+    let subject = counted(finding);
+    let has = |kind| {
+        subject.is_some_and(|(subject, fields)| !fields.intersection(of_kind(index, subject.register, kind)).is_empty())
+    };
+    let is_canary = subject.is_some_and(|(subject, _)| canaries.contains(&subject.register));
+    // A card or a secret on a route that only records them is in the ledger as what it is, and needs no second record.
+    let is_secret = policy.secret >= Action::Mask && has(FieldKind::Secret);
+    let is_number = policy.my_number >= Action::Mask && kind == Some(GenericKind::MyNumber);
+    let is_card = policy.card >= Action::Mask && (kind == Some(GenericKind::Pan) || has(FieldKind::Pan));
+    let told = [
+        (is_canary, WithheldReason::Canary),
+        (is_secret, WithheldReason::Secret),
+        (is_number, WithheldReason::MyNumber),
+        (is_card, WithheldReason::Card),
+    ];
+    told.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason)
 }
 
 /// A register's columns of one kind.

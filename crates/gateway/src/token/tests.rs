@@ -45,7 +45,7 @@ fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
 fn value(told: Told) -> Option<String> {
     match told {
         Told::Claim(claim) => Some(claim.value.to_string()),
-        Told::Nothing | Told::Unverified => None,
+        Told::Nothing | Told::Unverified | Told::Contradiction => None,
     }
 }
 
@@ -136,6 +136,11 @@ fn a_set_of_public_keys_is_read_and_what_is_none_is_told() {
     let ed25519 =
         r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     assert_eq!(read(ed25519), Ok(1));
+    let with_others = ed25519.replace(
+        "[{",
+        r#"[{"kty":"OKP","crv":"X25519","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"},{"kty":"new","kid":"9"},{"#,
+    );
+    assert_eq!(read(&with_others), Ok(1), "keys of other kinds are passed over");
     let secret = r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMko"}]}"#;
     assert!(read(secret).unwrap_err().contains("no public key"));
     assert!(read("{").unwrap_err().contains("jwks.json"));

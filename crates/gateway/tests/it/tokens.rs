@@ -66,7 +66,9 @@ fn a_session_and_a_token_of_different_persons_are_nobodys() {
     assert_eq!(get(&mut wire, "/my/1", &both("HK10000001")).status(), 200);
     assert_eq!(get(&mut wire, "/my/1", &both("HK10000002")).status(), 403);
     assert_eq!(get(&mut wire, "/my/2", &both("HK10000002")).status(), 403);
-    assert_eq!(get(&mut wire, "/my/1", "session=of-taro; id=rubbish").status(), 403);
+    assert_eq!(get(&mut wire, "/my/1", &both("HK99999999")).status(), 403, "a good token of a stranger");
+    assert_eq!(get(&mut wire, "/my/1", "session=of-taro; id=rubbish").status(), 200, "as good as none");
+    assert_eq!(get(&mut wire, "/my/2", "session=of-taro; id=rubbish").status(), 403);
     let metrics = crate::admin::admin(&gateway, "/metrics").text().to_owned();
     assert!(metrics.contains("sekisho_identities_disagree_total 3\n"), "{metrics}");
 }

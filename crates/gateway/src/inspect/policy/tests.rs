@@ -155,3 +155,20 @@ fn a_ramp_reaches_its_share_of_the_sessions() {
     assert_eq!(reached(100), 65_536);
     assert_eq!(Ramp::percent(101), None);
 }
+
+#[test]
+fn a_rule_that_only_records_shields_nothing_from_a_stricter_one() {
+    let others = [finding(0, 5, MAIL, 0)];
+    let few = NonZeroU32::new(2);
+    let crowd =
+        Policy { class: RouteClass::Own, crowd: Action::Block, subjects_per_minute_max: few, ..Policy::default() };
+    let told = judged(&crowd, own(&[1]), &others).expect("a crowd of others");
+    assert_eq!((told.action, told.reason, told.findings), (Action::Block, WithheldReason::Crowd, vec![0]));
+    assert_eq!(told.rules, [WithheldReason::ForeignSubject, WithheldReason::Crowd]);
+    let subject = Subject { register: RegisterId(7), id: SubjectId(1) };
+    let found = Found::Subject { subject, fields: FieldSet(MAIL), reflected: FieldSet::EMPTY };
+    let planted = [Finding::whole(ByteRange { start: 0, end: 9 }, found)];
+    let told = judged(&blocking(RouteClass::Public), None, &planted).expect("somebody on a public route");
+    assert_eq!((told.action, told.reason), (Action::Block, WithheldReason::PublicRoute));
+    assert_eq!(told.rules, [WithheldReason::Canary, WithheldReason::PublicRoute]);
+}

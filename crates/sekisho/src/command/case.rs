@@ -324,41 +324,59 @@ impl Command {
                 }
             }
             Command::Submit { id, obligation, file, lang, at, receipt, late_reason, intrusion, rules, place } => {
-                let case = place.case(&id)?;
-                let draft = report::draft(&case, &rules.read()?, &obligation, lang.into())?;
-                let text = match &file {
-                    Some(file) => std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?,
-                    None => draft.markdown(&case, lang.into()).into_bytes(),
-                };
-                if let Some(what) = sekisho_incident::card::find(&String::from_utf8_lossy(&text)) {
-                    return Err(
-                        sekisho_incident::Error::Card { index: case.timeline.len() + 1, place: "file", what }.into()
-                    );
-                }
-                let sha256 = report::sha256(&text);
-                let kept = place.open()?.keep_snapshot(&sha256, &text)?;
-                let done = place.record(&id, |case, now| {
-                    let case = case.with_context(|| format!("there is no case `{id}`"))?;
-                    let at = at.map_or(Ok(now), |text| instant(&text, now, &case.zone))?;
-                    let version = u32::try_from(case.submissions(&obligation, intrusion.as_deref()).count() + 1)?;
-                    let zone = case.zone.clone();
-                    Ok(Body::Submitted {
-                        obligation: obligation.clone(),
-                        intrusion: intrusion.clone(),
-                        version,
-                        sha256,
-                        at,
-                        zone,
-                        receipt,
-                        late_reason,
-                    })
-                })?;
-                println!("  text kept as {}", kept.display());
-                Ok(done)
+                let told = Submission { id, obligation, file, lang, at, receipt, late_reason, intrusion };
+                submit(told, &rules, &place)
             }
             Command::List { format, place } => show::list(&place.all()?, format),
         }
     }
+}
+
+/// What `case submit` was told.
+struct Submission {
+    id: CaseId,
+    obligation: String,
+    file: Option<PathBuf>,
+    lang: Lang,
+    at: Option<String>,
+    receipt: Option<String>,
+    late_reason: Option<String>,
+    intrusion: Option<String>,
+}
+
+/// Keeps the text that was sent, then records that it was. The text comes first: a record of a text that is nowhere would be
+/// worse than a text without a record.
+fn submit(told: Submission, rules: &Rules, place: &Place) -> Result<Done> {
+    let Submission { id, obligation, file, lang, at, receipt, late_reason, intrusion } = told;
+    let case = place.case(&id)?;
+    let draft = report::draft(&case, &rules.read()?, &obligation, lang.into())?;
+    let text = match &file {
+        Some(file) => std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?,
+        None => draft.markdown(&case, lang.into()).into_bytes(),
+    };
+    if let Some(what) = sekisho_incident::card::find(&String::from_utf8_lossy(&text)) {
+        return Err(sekisho_incident::Error::Card { index: case.timeline.len() + 1, place: "file", what }.into());
+    }
+    let sha256 = report::sha256(&text);
+    let kept = place.open()?.keep_snapshot(&sha256, &text)?;
+    let done = place.record(&id, |case, now| {
+        let case = case.with_context(|| format!("there is no case `{id}`"))?;
+        let at = at.map_or(Ok(now), |text| instant(&text, now, &case.zone))?;
+        let version = u32::try_from(case.submissions(&obligation, intrusion.as_deref()).count() + 1)?;
+        let zone = case.zone.clone();
+        Ok(Body::Submitted {
+            obligation: obligation.clone(),
+            intrusion: intrusion.clone(),
+            version,
+            sha256,
+            at,
+            zone,
+            receipt,
+            late_reason,
+        })
+    })?;
+    println!("  text kept as {}", kept.display());
+    Ok(done)
 }
 
 impl Place {

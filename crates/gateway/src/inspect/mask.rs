@@ -20,6 +20,8 @@ pub(super) struct Masker {
     syntax: Syntax,
     /// ISO-2022-JP: how bytes are read at the end of what was passed.
     width: Width,
+    /// ISO-2022-JP: whether the last character that was passed is a letter or digit of one byte.
+    beside: bool,
     /// ISO-2022-JP: an escape sequence that the last piece broke off in.
     escape: Vec<u8>,
     /// The last byte that was passed and is no space.
@@ -39,13 +41,20 @@ enum Width {
     Two,
 }
 
+/// What a byte of ISO-2022-JP belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Escape,
+    Character,
+}
+
 /// A value that has no sign to be replaced by.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unmaskable;
 
 impl Masker {
     pub(super) fn new(charset: Charset, syntax: Syntax) -> Masker {
-        Masker { charset, syntax, width: Width::One, escape: Vec::new(), last: None }
+        Masker { charset, syntax, width: Width::One, beside: false, escape: Vec::new(), last: None }
     }
 
     /// Notes bytes that leave as they are.
@@ -70,10 +79,10 @@ impl Masker {
         let mut reader = self.clone();
         let mut read = 0;
         for (start, end) in local(begin, bytes.len(), places)? {
-            if self.is_joined(bytes, start, end) {
+            reader.pass(&bytes[read..start]);
+            if reader.is_joined(bytes, start, end) {
                 return Err(Unmaskable);
             }
-            reader.pass(&bytes[read..start]);
             if self.syntax == Syntax::Json && is_bare(reader.last, &bytes[start..end], &bytes[end..]) {
                 return Err(Unmaskable);
             }
@@ -86,10 +95,26 @@ impl Masker {
     /// Whether a letter or digit stands right beside the value, and is not the end of an escape sequence or of a character
     /// of two bytes.
     fn is_joined(&self, bytes: &[u8], start: usize, end: usize) -> bool {
-        let is_ascii = matches!(self.charset, Charset::Utf8 | Charset::ShiftJis | Charset::EucJp);
-        if !is_ascii {
-            return false;
+        let of_unit = |unit: &[u8], low: usize| unit[low].is_ascii_alphanumeric() && unit[1 - low] == 0;
+        match self.charset {
+            Charset::Utf8 | Charset::ShiftJis | Charset::EucJp => self.is_joined_in_bytes(bytes, start, end),
+            Charset::Utf16Le | Charset::Utf16Be => {
+                let low = usize::from(self.charset == Charset::Utf16Be);
+                bytes[..start].last_chunk::<2>().is_some_and(|unit| of_unit(unit, low))
+                    || bytes[end..].first_chunk::<2>().is_some_and(|unit| of_unit(unit, low))
+            }
+            Charset::Iso2022Jp => {
+                let mut reader = self.clone();
+                for byte in &bytes[start..end] {
+                    reader.step(*byte);
+                }
+                let next = bytes[end..].iter().map(|byte| reader.step(*byte)).find(|read| *read == Read::Character);
+                self.beside || next.is_some() && reader.beside
+            }
         }
+    }
+
+    fn is_joined_in_bytes(&self, bytes: &[u8], start: usize, end: usize) -> bool {
         let follows = bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
         let run = bytes[..start].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let begin = start - run;
@@ -139,17 +164,22 @@ impl Masker {
     }
 
     /// One byte of ISO-2022-JP (RFC 1468): a sequence of three or four bytes changes how those after it are read.
-    fn step(&mut self, byte: u8) {
+    fn step(&mut self, byte: u8) -> Read {
         if byte == ESCAPE {
             self.escape = vec![ESCAPE];
-        } else if !self.escape.is_empty() {
-            self.escape.push(byte);
-            let is_whole = !matches!(&self.escape[1..], [b'$' | b'('] | [b'$', b'(']);
-            if is_whole {
-                self.width = if self.escape[1] == b'$' { Width::Two } else { Width::One };
-                self.escape.clear();
-            }
+            return Read::Escape;
         }
+        if self.escape.is_empty() {
+            self.beside = self.width == Width::One && byte.is_ascii_alphanumeric();
+            return Read::Character;
+        }
+        self.escape.push(byte);
+        let is_whole = !matches!(&self.escape[1..], [b'$' | b'('] | [b'$', b'(']);
+        if is_whole {
+            self.width = if self.escape[1] == b'$' { Width::Two } else { Width::One };
+            self.escape.clear();
+        }
+        Read::Escape
     }
 }
 
@@ -247,13 +277,19 @@ mod tests {
 
     #[test]
     fn iso_2022_jp_keeps_its_escape_sequences() {
-        // "A", into JIS X 0208, two characters, into ASCII, "b", into JIS X 0208, one character, into ASCII.
-        let text = b"A\x1b$B;3ED\x1b(Bb\x1b$B;3\x1b(B.";
+        // ".", into JIS X 0208, two characters, into ASCII, "b", into JIS X 0208, one character, into ASCII.
+        let text = b".\x1b$B;3ED\x1b(Bb\x1b$B;3\x1b(B.";
         let mut bytes = text.to_vec();
         let mut masker = Masker::new(Charset::Iso2022Jp, Syntax::Other);
         masker.pass(&bytes[..4]);
         masker.mask(&mut bytes[4..], 4, &[ByteRange { start: 4, end: 17 }]).unwrap();
-        assert_eq!(bytes, b"A\x1b$B!v!v\x1b(B*\x1b$B!v\x1b(B.");
+        assert_eq!(bytes, b".\x1b$B!v!v\x1b(B*\x1b$B!v\x1b(B.");
+        // The letter before the value, or right behind it, joins it to another.
+        let masker = Masker::new(Charset::Iso2022Jp, Syntax::Other);
+        let joined = [(&b"A\x1b$B;3ED\x1b(B."[..], 4, 8), (&b".\x1b$B;3ED\x1b(Bb"[..], 4, 8)];
+        for (text, start, end) in joined {
+            assert_eq!(masker.mask(&mut text.to_vec(), 0, &[ByteRange { start, end }]), Err(Unmaskable));
+        }
         let half = ByteRange { start: 4, end: 7 };
         assert_eq!(masker.mask(&mut text[4..].to_vec(), 4, &[half]), Err(Unmaskable), "half of a character");
     }
@@ -293,6 +329,9 @@ mod tests {
         check(Charset::ShiftJis, encoding_rs::SHIFT_JIS, "<td>ア山田</td>", Some("<td>ア****</td>"));
         check(Charset::EucJp, encoding_rs::EUC_JP, "<td>ア山田</td>", Some("<td>ア****</td>"));
         check(Charset::EucJp, encoding_rs::EUC_JP, "<td>アx山田</td>", None);
+        check(Charset::Utf16Le, encoding_rs::UTF_16LE, "<td>ア山田</td>", Some("<td>ア**</td>"));
+        check(Charset::Utf16Le, encoding_rs::UTF_16LE, "<td>x山田</td>", None);
+        check(Charset::Utf16Be, encoding_rs::UTF_16BE, "<td>山田x</td>", None);
     }
 
     #[test]

@@ -114,14 +114,41 @@ pub struct Login {
     pub host: Option<String>,
     /// The path of the request with the credentials, whole.
     pub path: String,
-    /// The field of the form or JSON object that names the person.
-    pub field: String,
-    /// Whom that field names.
-    pub names: Names,
+    /// What names the person.
+    pub by: NamedBy,
     /// Statuses of a response that says yes.
     pub success_statuses: Vec<u16>,
     /// The path, or a prefix of it on a segment boundary, to which such a response redirects.
     pub success_location: Option<String>,
+    /// The member of the response's JSON object that holds the session's bearer token; `a.b` is `b` inside `a`. `None`:
+    /// the session is a cookie.
+    pub token_field: Option<String>,
+}
+
+/// What of a log-in names the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// A field of the request's form or JSON object.
+    Field {
+        /// Its name.
+        field: String,
+        /// Whom it names.
+        names: Names,
+    },
+    /// A token that the upstream signs, in a header or cookie of its response. The header is the gateway's alone: it goes to
+    /// no client, and no client's goes to the upstream.
+    Signed(Token),
+}
+
+impl NamedBy {
+    /// Whom it names.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        match self {
+            NamedBy::Field { names, .. } => *names,
+            NamedBy::Signed(token) => token.names,
+        }
+    }
 }
 
 /// Whom a value of a log-in or a token names.
@@ -133,7 +160,7 @@ pub enum Names {
     Account,
 }
 
-/// A JSON Web Token that the client sends with each request.
+/// A JSON Web Token that a client sends with each request, or an upstream with its answer to a log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Where it stands.

@@ -6,8 +6,8 @@
 //! (POL-1).
 //!
 //! Read in this order: `response` (what becomes of a response, by its head), `flow` (scan, record, wait, release) under `body`,
-//! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `binding` and `login` (whose a session is). Beside
-//! them: `media` (is it text, in which character set), `decode` (content
+//! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `binding`, `login` and `issued` (whose a session is; `conflict` when
+//! that has two answers). Beside them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), [`watch`] (numbers that are too high; `watching` feeds it), `recorder` (the ledger as a trait), `events` and `metrics`.
 
@@ -15,12 +15,14 @@ mod asserted;
 mod binding;
 mod blind;
 mod body;
+mod conflict;
 mod containing;
 mod crowd;
 mod decode;
 mod events;
 mod flow;
 mod head;
+mod issued;
 mod journal;
 mod known;
 mod login;
@@ -39,6 +41,7 @@ mod watching;
 pub use binding::REMEMBERED;
 pub use body::InspectedBody;
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
+pub use issued::Reading;
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
 pub use policy::{Action, Policy, Ramp, RouteClass};
 
@@ -50,9 +53,12 @@ use asserted::Asserted;
 use binding::{Bindings, Owner};
 use blind::BlindWatch;
 use bytes::Bytes;
+use conflict::Conflicts;
 use crowd::Crowd;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
+use issued::Awaited;
 use journal::Journal;
 use known::Known;
 use login::Attempt;
@@ -149,6 +155,7 @@ struct Shared {
     crowd: Crowd,
     containment: Containment,
     watching: Watching,
+    conflicts: Conflicts,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
 }
@@ -178,6 +185,8 @@ pub struct Inspection {
     is_logout: bool,
     /// The session that the response gives the client.
     issued: Option<SessionKey>,
+    /// What the upstream signed in its answer.
+    signed: Told,
 }
 
 /// The request was refused before the upstream was contacted.
@@ -257,6 +266,7 @@ impl Inspector {
             crowd: Crowd::default(),
             containment,
             watching,
+            conflicts: Conflicts::default(),
             counters: Arc::default(),
             events,
         };
@@ -327,7 +337,9 @@ impl Inspector {
             true => RequestValues::of(&index, head),
             false => RequestValues::default(),
         };
-        Ok(Inspection { journal, method: head.method.clone(), policy, index, values, attempt, is_logout, issued: None })
+        let method = head.method.clone();
+        let (issued, signed) = (None, Told::Nothing);
+        Ok(Inspection { journal, method, policy, index, values, attempt, is_logout, issued, signed })
     }
 }
 
@@ -344,37 +356,77 @@ impl Inspection {
         self.issued = Some(session);
     }
 
+    /// The upstream signed this in its answer.
+    pub(crate) fn signed(&mut self, told: Told) {
+        self.signed = told;
+    }
+
     /// What the exchange says of whose session it is, before its response is looked at: the page after a log-in may
     /// show the person's own data. A session that is merely issued is not yet whose data the response may show: a cache
     /// that mixes answers up hands out the sessions with them.
-    fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) {
+    fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Box<Awaited>> {
         let shared = Arc::clone(&self.journal.shared);
         let now = shared.clock.now();
         let before = self.journal.transaction.session;
         let issued = self.issued.filter(|issued| Some(*issued) != before);
+        let mut awaited = None;
+        let has_succeeded = self.attempt.as_ref().is_some_and(|attempt| attempt.has_succeeded(status, headers));
+        if !has_succeeded || self.is_logout {
+            let told = std::mem::replace(&mut self.signed, Told::Nothing);
+            self.journal.signed_elsewhere(&self.index, told);
+        }
         if self.is_logout {
             before.into_iter().chain(issued).for_each(|session| shared.unbind(session, now));
-        } else if self.attempt.as_ref().is_some_and(|attempt| attempt.has_succeeded(status, headers)) {
-            let (Some(issued), Some(owner)) = (issued, self.named()) else {
-                return shared.counters.logins_unbound.add(1);
-            };
-            // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
-            before.iter().for_each(|before| shared.unbind(*before, now));
-            self.journal.count_login(issued, &owner);
-            shared.bind(issued, owner, now);
-            self.journal.logged_in(issued);
-            shared.counters.logins_bound.add(1);
+        } else if has_succeeded {
+            awaited = self.logged_in((before, issued), headers);
         } else if let (Some(before), Some(issued)) = (before, issued)
             && let Some(owner) = shared.bindings.rotate(before, issued, now)
         {
             shared.record_bound(issued, &owner, now);
         }
         issued.into_iter().for_each(|issued| self.journal.renewed(issued));
+        awaited
+    }
+
+    /// A log-in succeeded: its session is bound, or its token awaited.
+    fn logged_in(
+        &mut self,
+        (before, issued): (Option<SessionKey>, Option<SessionKey>),
+        headers: &HeaderMap,
+    ) -> Option<Box<Awaited>> {
+        let shared = Arc::clone(&self.journal.shared);
+        let now = shared.clock.now();
+        let is_encoded = headers.contains_key(CONTENT_ENCODING);
+        let field = self.attempt.as_ref().and_then(Attempt::token_field).filter(|_| !is_encoded).map(str::to_owned);
+        let Some(owner) = self.named().filter(|_| issued.is_some() || field.is_some()) else {
+            shared.counters.logins_unbound.add(1);
+            return None;
+        };
+        // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
+        before.iter().for_each(|before| shared.unbind(*before, now));
+        if let Some(issued) = issued {
+            shared.count_login(issued, &owner, &self.journal.transaction);
+            shared.bind(issued, owner.clone(), now);
+            self.journal.logged_in(issued);
+            shared.counters.logins_bound.add(1);
+        }
+        let field = field?;
+        self.journal.named = Some(owner.clone());
+        let transaction = self.journal.transaction.clone();
+        Some(Box::new(Awaited { shared, owner, before, transaction, field, start: Vec::new() }))
     }
 
     /// Whom the log-in names.
-    fn named(&self) -> Option<Owner> {
-        let (names, value) = self.attempt.as_ref()?.person(self.values.whole_body()?)?;
+    fn named(&mut self) -> Option<Owner> {
+        let attempt = self.attempt.as_ref()?;
+        if attempt.is_signed() {
+            let told = std::mem::replace(&mut self.signed, Told::Nothing);
+            return match Asserted::of(&self.journal.shared, &self.index, told) {
+                Asserted::Owner(owner) => Some(owner),
+                Asserted::Nothing | Asserted::Nobody => None,
+            };
+        }
+        let (names, value) = attempt.person(self.values.whole_body()?)?;
         let owner = match names {
             Names::Persons(kind) => Owner::of_value(&self.index, self.index.value_hash(kind, &value)?),
             Names::Account => Owner::account(self.journal.shared.key.account(&value)),
@@ -385,12 +437,13 @@ impl Inspection {
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
     /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
     /// was not asked for, or for a body that breaks before its first byte.
-    pub async fn response<B>(mut self, response: Response<B>) -> Response<InspectedBody<B>>
+    pub async fn response<B>(mut self, response: Response<B>) -> Response<InspectedBody<Reading<B>>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.follow_session(response.status(), response.headers());
+        let awaited = self.follow_session(response.status(), response.headers());
+        let response = response.map(|body| Reading::new(body, awaited));
         let Inspection { journal, method, policy, index, values, .. } = self;
         let (reflected, conditions) = values.finish(&index);
         journal.watch(&conditions);

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::compress::{self, Compressed, Encoding};
 use crate::config::Route;
 use crate::download::UpstreamBody;
-use crate::inspect::InspectedBody;
+use crate::inspect::{InspectedBody, Reading};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode, request};
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// A body after inspection.
-pub(crate) type Inspected = InspectedBody<UpstreamBody>;
+pub(crate) type Inspected = InspectedBody<Reading<UpstreamBody>>;
 
 /// The body of any response, with the account that is closed when it ends or is dropped.
 pub(crate) struct Reply {

@@ -4,7 +4,7 @@
 
 use crate::account::Account;
 use crate::activity::Activity;
-use crate::config::{Config, Limits, Login, Route};
+use crate::config::{Config, Limits, Login, NamedBy, Route};
 use crate::dispatch::send;
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin};
@@ -73,6 +73,7 @@ impl Service {
         let host = host.unwrap_or_else(|| current.serving.config.upstreams[route.upstream].authority.clone());
         let origin = self.origin(&current, &host, &head);
         let exchange = self.exchange(&current, route, (&origin, &host), &head, account);
+        let login = exchange.login.clone();
         self.activity.carries(exchange.session);
         let inspection = self.worker.shared.inspector.begin(&head, exchange)?;
 
@@ -82,6 +83,7 @@ impl Service {
         let compression = Compression::wanted(route, &head);
         let wish = wish.filter(|_| route.websocket);
         rewrite_head(&mut head, &host, route, &body);
+        current.serving.signed.strip(&mut head.headers);
         forwarded::set_upstream_headers(&mut head.headers, &origin);
         if wish.is_some() {
             upgrade::ask(&mut head.headers);
@@ -96,7 +98,7 @@ impl Service {
                     let response = self.switch(wish, response, &upload).await?;
                     return Ok((response, Compression::Off));
                 }
-                Ok((self.respond(&current, response, connection, pool, upload).await, compression))
+                Ok((self.respond((&current, login), response, connection, pool, upload).await, compression))
             }
             Err(refusal) => Err(failed(&upload, upload.failure().map_or(refusal, Refusal::from))),
         }
@@ -174,8 +176,8 @@ impl Service {
 
     async fn respond(
         &self,
-        current: &Current,
-        response: Response<Incoming>,
+        (current, login): (&Current, Option<Arc<Login>>),
+        mut response: Response<Incoming>,
         connection: Connection,
         pool: Rc<Pool>,
         upload: Rc<Upload>,
@@ -186,6 +188,9 @@ impl Service {
             self.activity.carries(Some(session));
             inspection.issued(session);
         }
+        let (key, now) = (&self.worker.shared.parts.key, self.worker.shared.parts.clock.now());
+        inspection.signed(current.serving.signed.told(login.as_ref(), response.headers(), key, now));
+        current.serving.signed.strip(response.headers_mut());
         let idle_max = current.serving.deadlines().response_body_idle;
         let (mut head, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
@@ -213,7 +218,9 @@ fn login(config: &Config, host: &Authority, head: &request::Parts) -> Option<Arc
             && login.host.as_ref().is_none_or(|wanted| host.host().eq_ignore_ascii_case(wanted))
     };
     let has_body = head.method == Method::POST || head.method == Method::PUT;
-    config.logins.iter().filter(|_| has_body).find(is_this).cloned()
+    // Whom the upstream signs for may come back from elsewhere with a GET, as OIDC has it.
+    let may_be = |login: &&Arc<Login>| has_body || matches!(login.by, NamedBy::Signed(_));
+    config.logins.iter().filter(may_be).find(is_this).cloned()
 }
 
 /// Notes that the upstream gave no response.

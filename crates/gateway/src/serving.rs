@@ -6,7 +6,7 @@ use crate::config::{Config, Deadlines, Limits, Listener};
 use crate::inspect::watch::OpenCases;
 use crate::route::RouteTable;
 use crate::tls::ServerTls;
-use crate::token::Tokens;
+use crate::token::{Signed, Tokens};
 use crate::upstream::Target;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +20,8 @@ pub(crate) struct Serving {
     pub(crate) tls: Vec<Option<ServerTls>>,
     /// Whom requests' tokens name.
     pub(crate) tokens: Tokens,
+    /// Whom upstreams' answers to log-ins name.
+    pub(crate) signed: Signed,
     /// Where the configuration names a file.
     pub(crate) open_cases: Option<OpenCases>,
 }
@@ -46,7 +48,8 @@ impl Serving {
         let tls = config.listeners.iter().map(tls).collect::<Result<_, _>>()?;
         let open_cases = config.open_cases.clone().map(OpenCases::new);
         let tokens = Tokens::read(&config.tokens).map_err(Error::Token)?;
-        Ok(Serving { open_cases, tokens, tls, routes: RouteTable::new(config.routes.clone()), targets, config })
+        let signed = Signed::read(&config.logins).map_err(Error::Token)?;
+        Ok(Serving { open_cases, tokens, signed, tls, routes: RouteTable::new(config.routes.clone()), targets, config })
     }
 
     /// What of another configuration only a restart can put in force; `None` when nothing.

@@ -1,12 +1,13 @@
-//! Whom a signed token names: a JSON Web Token (RFC 7519), such as an OIDC ID token, that the client sends with each request.
+//! Whom a signed token names: a JSON Web Token (RFC 7519), such as an OIDC ID token, that the client sends with each request
+//! ([`Tokens`]), or that an upstream sends with its answer to a log-in ([`Signed`]).
 //!
 //! A key fixes its algorithms: `none`, and a public key used as an HMAC secret, are refused by that. Issuer, audience and
 //! times are checked. What does not verify names nobody and is counted; the request goes on, for the upstream answers it.
 //! What verified is remembered by the token's keyed hash until it expires, so that a request costs one hash and one look.
 
-use crate::config::{Names, Token, TokenKeys, TokenPlace};
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE};
+use crate::config::{Login, NamedBy, Names, Token, TokenKeys, TokenPlace};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use sekisho_edm::HashKey;
@@ -94,6 +95,66 @@ struct Remembered {
     older: HashMap<(usize, SessionKey), Verified>,
 }
 
+/// What upstreams sign of whom they log in, beside the log-ins that it belongs to.
+#[derive(Default)]
+pub(crate) struct Signed {
+    tokens: Tokens,
+    /// One for each of the tokens.
+    logins: Vec<Arc<Login>>,
+    headers: Vec<HeaderName>,
+}
+
+impl Signed {
+    /// Reads every file of keys.
+    pub(crate) fn read(logins: &[Arc<Login>]) -> Result<Signed, TokenError> {
+        let signed = |login: &Arc<Login>| match &login.by {
+            NamedBy::Signed(token) => Some((token.clone(), Arc::clone(login))),
+            NamedBy::Field { .. } => None,
+        };
+        let (tokens, logins): (Vec<Token>, Vec<_>) = logins.iter().filter_map(signed).unzip();
+        let header = |token: &Token| match &token.place {
+            TokenPlace::Header(name) => Some(name.clone()),
+            TokenPlace::Cookie(_) | TokenPlace::Bearer => None,
+        };
+        let headers = tokens.iter().filter_map(header).collect();
+        Ok(Signed { tokens: Tokens::read(&tokens)?, logins, headers })
+    }
+
+    /// Takes such headers away: a client's would deceive the upstream, and the upstream's are no client's business.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
+        self.headers.iter().for_each(|name| drop(headers.remove(name)));
+    }
+
+    /// Whom the answer names: to this log-in, by its own token; elsewhere, by any. A cookie that does not verify counts as a
+    /// log-in's only, for cookies end and are renewed with any answer.
+    pub(crate) fn told(&self, login: Option<&Arc<Login>>, headers: &HeaderMap, key: &HashKey, now: Timestamp) -> Told {
+        if self.logins.is_empty() {
+            return Told::Nothing;
+        }
+        let is_mine = |at: usize| login.is_none_or(|login| Arc::ptr_eq(login, &self.logins[at]));
+        let place = |at: usize, source: &Source| place_in_answer(headers, &source.token.place).filter(|_| is_mine(at));
+        match self.tokens.told_by(place, key, now) {
+            Told::Unverified if login.is_none() && !self.headers.iter().any(|name| headers.contains_key(name)) => {
+                Told::Nothing
+            }
+            told => told,
+        }
+    }
+}
+
+/// The token in an answer.
+fn place_in_answer<'h>(headers: &'h HeaderMap, place: &TokenPlace) -> Option<&'h [u8]> {
+    match place {
+        TokenPlace::Header(name) => alone(headers.get_all(name).iter().map(http::HeaderValue::as_bytes)),
+        TokenPlace::Cookie(name) => {
+            let lines = headers.get_all(SET_COOKIE).iter().map(http::HeaderValue::as_bytes);
+            let pairs = lines.map(|line| line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
+            alone(pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")))
+        }
+        TokenPlace::Bearer => None,
+    }
+}
+
 #[derive(Clone)]
 struct Verified {
     value: Arc<str>,
@@ -111,9 +172,13 @@ impl Tokens {
 
     /// Whom the request's tokens name.
     pub(crate) fn told(&self, headers: &HeaderMap, key: &HashKey, now: Timestamp) -> Told {
+        self.told_by(|_, source| place(headers, &source.token.place), key, now)
+    }
+
+    fn told_by<'h>(&self, place: impl Fn(usize, &Source) -> Option<&'h [u8]>, key: &HashKey, now: Timestamp) -> Told {
         let mut told = Told::Nothing;
         for (at, source) in self.sources.iter().enumerate() {
-            let Some(token) = place(headers, &source.token.place) else { continue };
+            let Some(token) = place(at, source) else { continue };
             let claim = self.claim(at, token, key, now);
             told = match (told, claim) {
                 (Told::Nothing, None) => Told::Unverified,

@@ -29,11 +29,17 @@ pub enum AlertKind {
     PrefixSessions,
     /// As [`AlertKind::ClientPersons`], of a client's network.
     PrefixPersons,
+    /// A session and a token, or a session and what the upstream signed, name different persons.
+    IdentitiesDisagree,
+    /// The upstream says whose a session is where nobody logs in: a web shell can write headers too.
+    BoundElsewhere,
 }
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counted {
+    /// Once is too often.
+    Nothing(&'static str),
     Subjects,
     Sessions,
     Persons,
@@ -41,7 +47,7 @@ enum Counted {
 
 impl AlertKind {
     /// Every kind.
-    pub const ALL: [AlertKind; 10] = [
+    pub const ALL: [AlertKind; 12] = [
         AlertKind::Budget,
         AlertKind::Peers,
         AlertKind::SlowDrip,
@@ -52,6 +58,8 @@ impl AlertKind {
         AlertKind::PrefixSubjects,
         AlertKind::PrefixSessions,
         AlertKind::PrefixPersons,
+        AlertKind::IdentitiesDisagree,
+        AlertKind::BoundElsewhere,
     ];
 
     /// Its name, as in the ledger's files.
@@ -68,6 +76,8 @@ impl AlertKind {
             AlertKind::PrefixSubjects => "prefix_subjects",
             AlertKind::PrefixSessions => "prefix_sessions",
             AlertKind::PrefixPersons => "prefix_persons",
+            AlertKind::IdentitiesDisagree => "identities_disagree",
+            AlertKind::BoundElsewhere => "bound_elsewhere",
         }
     }
 
@@ -79,6 +89,8 @@ impl AlertKind {
 
     fn counted(self) -> Counted {
         match self {
+            AlertKind::IdentitiesDisagree => Counted::Nothing("a session and a token name different persons"),
+            AlertKind::BoundElsewhere => Counted::Nothing("the upstream says whose a session is where nobody logs in"),
             AlertKind::ClientSessions | AlertKind::PrefixSessions => Counted::Sessions,
             AlertKind::ClientPersons | AlertKind::PrefixPersons => Counted::Persons,
             _ => Counted::Subjects,
@@ -121,7 +133,9 @@ impl Alert {
             return format!("sekisho scope --account {account}");
         }
         match (self.kind, self.session) {
-            (AlertKind::SessionSubjects, Some(session)) => format!("sekisho scope --session {session}"),
+            (AlertKind::SessionSubjects | AlertKind::IdentitiesDisagree | AlertKind::BoundElsewhere, Some(session)) => {
+                format!("sekisho scope --session {session}")
+            }
             (kind, _) if kind.is_of_prefix() => {
                 let (network, length) = network_of(self.client);
                 format!("sekisho scope --client {network}/{length}")
@@ -136,6 +150,7 @@ impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, limit) = (self.count, self.limit);
         match self.kind.counted() {
+            Counted::Nothing(text) => return f.write_str(text),
             Counted::Subjects => write!(f, "{count} distinct customers")?,
             Counted::Sessions => write!(f, "{count} distinct sessions")?,
             Counted::Persons => write!(f, "logged in as {count} distinct customers")?,
@@ -199,6 +214,8 @@ mod tests {
         let budget =
             Alert { window_s: 30 * 86_400, peers_quantile: None, without_case: None, ..alert(AlertKind::Budget) };
         assert_eq!(budget.to_string(), "214 distinct customers in 30 d; limit = 57");
+        let once = Alert { count: 1, limit: 0, window_s: 0, ..alert(AlertKind::IdentitiesDisagree) };
+        assert_eq!(once.to_string(), "a session and a token name different persons");
         let persons = Alert { peers_quantile: None, without_case: None, ..alert(AlertKind::PrefixPersons) };
         assert_eq!(persons.to_string(), "logged in as 214 distinct customers in 1 h from one network; limit = 57");
     }

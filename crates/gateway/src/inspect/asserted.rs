@@ -9,7 +9,7 @@ use super::journal::Journal;
 use crate::config::Names;
 use crate::token::Told;
 use sekisho_edm::Index;
-use sekisho_model::AccountKey;
+use sekisho_model::{AccountKey, AlertKind};
 
 /// What a request's tokens say, looked up in the registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +61,24 @@ impl Asserted {
 #[derive(Debug, PartialEq, Eq)]
 struct Disagree;
 
-fn agree(one: &Owner, other: &Owner) -> bool {
+pub(super) fn agree(one: &Owner, other: &Owner) -> bool {
     let same_account = one.account.is_some() && one.account == other.account;
     same_account || one.subjects.iter().any(|subject| other.subjects.contains(subject))
 }
 
 impl Journal {
-    /// Whose the response is, by session and token.
+    /// Whose the response is, by the log-in that it answers, else by session and token.
     pub(super) fn owner(&self) -> Option<Owner> {
+        if let Some(owner) = &self.named {
+            return Some(owner.clone());
+        }
         let now = self.shared.clock.now();
         let bound = self.session().and_then(|session| self.shared.bindings.owner(session, now));
         match self.asserted.with(bound) {
             Ok(owner) => owner,
             Err(Disagree) => {
                 self.shared.counters.identities_disagree.add(1);
-                tracing::warn!(response = self.sequence, "a session and a token name different persons");
+                self.shared.conflict(AlertKind::IdentitiesDisagree, self.session(), &self.transaction);
                 None
             }
         }

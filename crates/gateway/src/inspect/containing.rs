@@ -104,7 +104,7 @@ impl Shared {
         self.keep_out(Contained { at, target, until, reason, by: GATEWAY.to_owned(), sequence });
     }
 
-    fn keep_out(&self, contained: Contained) {
+    pub(super) fn keep_out(&self, contained: Contained) {
         if self.containment.contain(contained.clone()) {
             let target = contained.target;
             tracing::warn!(contain.target = %target, "kept out {target}");

@@ -2,6 +2,7 @@
 //! happens (LED-4): a journal that is dropped closes itself.
 
 use super::asserted::Asserted;
+use super::binding::Owner;
 use super::crowd;
 use super::events::LiveEvent;
 use super::known::{Fact, Item, Receiver};
@@ -36,6 +37,8 @@ pub(super) struct Journal {
     has_closed: bool,
     /// The session that this exchange logged in, in place of the request's.
     logged_in: Option<SessionKey>,
+    /// Whom it logged in, while the session's name is still to come.
+    pub(super) named: Option<Owner>,
     /// Another name that the response gives the request's session.
     pub(super) renewed: Option<SessionKey>,
     /// Whether a part would have been withheld.
@@ -85,6 +88,7 @@ impl Journal {
             opened_with: None,
             has_closed: false,
             logged_in: None,
+            named: None,
             renewed: None,
             would_withhold: false,
             generation,

@@ -1,11 +1,11 @@
-//! Reads a log-in: whom its request names, and whether its response says yes.
+//! Reads a log-in: whom its request names, and whether its response says yes. Whom a response names is `token`'s.
 //!
 //! The upstream decides who logged in; this only reads along. What the upstream might read otherwise is therefore no
 //! log-in here, and binds nobody: a request that names one person to the gateway and another to the upstream would bind a
 //! session to somebody else. So the body is a whole form or JSON object and says so plainly, in UTF-8 and without a
 //! content encoding, and the field stands in it once, under no second spelling, and not in the query too.
 
-use crate::config::{Login, Names};
+use crate::config::{Login, NamedBy, Names};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode, Uri, request};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -28,21 +28,37 @@ enum Format {
 impl Attempt {
     pub(super) fn new(login: Arc<Login>, head: &request::Parts) -> Attempt {
         let query = head.uri.query().unwrap_or_default();
-        let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| is_spelling(&name, &login.field));
-        let format = format(&head.headers).filter(|_| !in_query);
+        let format = match &login.by {
+            NamedBy::Field { field, .. } => {
+                let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| is_spelling(&name, field));
+                format(&head.headers).filter(|_| !in_query)
+            }
+            NamedBy::Signed(_) => None,
+        };
         Attempt { login, format }
     }
 
-    /// Whom the log-in names, and the value that does; `body` is the whole one.
+    /// Whom the request names, and the value that does; `body` is the whole one.
     pub(super) fn person(&self, body: &[u8]) -> Option<(Names, String)> {
+        let NamedBy::Field { field, names } = &self.login.by else { return None };
         let fields = match self.format? {
             Format::Form => form_fields(body)?,
             Format::Json => json_fields(body)?,
         };
-        let mut named = fields.into_iter().filter(|(name, _)| is_spelling(name, &self.login.field));
+        let mut named = fields.into_iter().filter(|(name, _)| is_spelling(name, field));
         let (name, value) = named.next()?;
-        let is_alone = named.next().is_none() && name == self.login.field;
-        Some((self.login.names, value.filter(|_| is_alone)?))
+        let is_alone = named.next().is_none() && name == *field;
+        Some((*names, value.filter(|_| is_alone)?))
+    }
+
+    /// Whether its response must say who logged in.
+    pub(super) fn is_signed(&self) -> bool {
+        matches!(self.login.by, NamedBy::Signed(_))
+    }
+
+    /// Where the response's JSON object holds the session's token.
+    pub(super) fn token_field(&self) -> Option<&str> {
+        self.login.token_field.as_deref()
     }
 
     /// Whether the response says that the log-in succeeded.
@@ -152,10 +168,10 @@ mod tests {
         let login = Login {
             host: None,
             path: "/login".to_owned(),
-            field: "account_id".to_owned(),
-            names: Names::Persons(FieldKind::AccountId),
+            by: NamedBy::Field { field: "account_id".to_owned(), names: Names::Persons(FieldKind::AccountId) },
             success_statuses: vec![302, 303],
             success_location: Some("/mypage".to_owned()),
+            token_field: None,
         };
         Attempt::new(Arc::new(login), &request.body(()).unwrap().into_parts().0)
     }

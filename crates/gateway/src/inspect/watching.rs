@@ -3,10 +3,10 @@
 use super::binding::Owner;
 use super::events::LiveEvent;
 use super::journal::Journal;
-use super::watch::{AccountKind, Reading, Watch, WatchRules};
+use super::watch::{AccountKind, Case, Reading, Watch, WatchRules};
 use super::{RouteClass, Shared};
 use sekisho_edm::HashKey;
-use sekisho_model::{Alert, Exposure, Record, SessionKey, Subject};
+use sekisho_model::{Alert, Exposure, Record, SessionKey, Subject, Transaction};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,34 +47,45 @@ impl Journal {
         self.count(session, owner.as_ref(), &subjects);
     }
 
-    /// A log-in bound a session to somebody.
-    pub(super) fn count_login(&self, session: SessionKey, owner: &Owner) {
-        if self.shared.watching.is_on.load(Ordering::Relaxed) {
-            self.count(Some(session), Some(owner), &[]);
-        }
-    }
-
     fn count(&self, session: Option<SessionKey>, owner: Option<&Owner>, subjects: &[Subject]) {
-        let reading = Reading {
-            at: self.shared.clock.now(),
-            client: self.transaction.client,
-            session,
-            account: owner.and_then(|owner| owner.account),
-            kind: match self.class() {
-                RouteClass::Partner => AccountKind::Partner,
-                _ => AccountKind::Staff,
-            },
-            person: owner.and_then(|owner| owner.subjects.first().copied()),
-            route: &self.transaction.route,
-            case: self.case,
+        let kind = match self.class() {
+            RouteClass::Partner => AccountKind::Partner,
+            _ => AccountKind::Staff,
         };
-        self.shared.watching.note(&reading, subjects).iter().for_each(|alert| self.shared.alert(alert));
+        self.shared.count((session, owner), &self.transaction, (kind, self.case), subjects);
     }
 }
 
 impl Shared {
+    /// A log-in bound a session to somebody.
+    pub(super) fn count_login(&self, session: SessionKey, owner: &Owner, transaction: &Transaction) {
+        if self.watching.is_on.load(Ordering::Relaxed) {
+            self.count((Some(session), Some(owner)), transaction, (AccountKind::Staff, Case::NotAsked), &[]);
+        }
+    }
+
+    fn count(
+        &self,
+        (session, owner): (Option<SessionKey>, Option<&Owner>),
+        transaction: &Transaction,
+        (kind, case): (AccountKind, Case),
+        subjects: &[Subject],
+    ) {
+        let reading = Reading {
+            at: self.clock.now(),
+            client: transaction.client,
+            session,
+            account: owner.and_then(|owner| owner.account),
+            kind,
+            person: owner.and_then(|owner| owner.subjects.first().copied()),
+            route: &transaction.route,
+            case,
+        };
+        self.watching.note(&reading, subjects).iter().for_each(|alert| self.alert(alert));
+    }
+
     /// Records an alert and tells everybody who should know.
-    fn alert(&self, alert: &Alert) {
+    pub(super) fn alert(&self, alert: &Alert) {
         if self.recorder.append(Record::Alert(alert.clone())).is_err() {
             self.counters.records_lost.add(1);
         }

@@ -3,7 +3,7 @@
 use crate::harness::{ADMIN_TOKEN, Message, Running, Site, Then, Wire, connect, ok, start_after, start_with, until};
 use crate::policy::{configure, customers, get, log_in, site};
 use crate::tls::{Certificate, http2, on_a_runtime, request};
-use sekisho_gateway::config::{Config, ContainCause, ContainRules, Names, Route};
+use sekisho_gateway::config::{Config, ContainCause, ContainRules, NamedBy, Names, Route};
 use sekisho_gateway::inspect::{Action, Policy, RouteClass};
 use sekisho_model::{ContainReason, Contained, Disposition, Record, Target, WithheldReason};
 use std::sync::Arc;
@@ -168,7 +168,8 @@ fn a_response_under_way_ends_when_its_session_is_kept_out() {
 /// Staff of the name `tanaka` are signed in; what they are shown does not matter.
 pub(crate) fn staff(config: &mut Config) {
     contain(config, Action::Block);
-    let login = sekisho_gateway::config::Login { names: Names::Account, ..(*config.logins[0]).clone() };
+    let by = NamedBy::Field { field: "account".to_owned(), names: Names::Account };
+    let login = sekisho_gateway::config::Login { by, ..(*config.logins[0]).clone() };
     config.logins = vec![Arc::new(login)];
 }
 

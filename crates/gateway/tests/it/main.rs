@@ -10,6 +10,7 @@ mod harness;
 mod kept_out;
 mod lifecycle;
 mod limits;
+mod log_ins;
 mod policy;
 mod proxying;
 mod sharing;

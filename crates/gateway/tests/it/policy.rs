@@ -3,7 +3,7 @@
 use crate::admin::admin;
 use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_after, start_with};
 use sekisho_edm::Index;
-use sekisho_gateway::config::{Config, Login, Names, Route};
+use sekisho_gateway::config::{Config, Login, NamedBy, Names, Route};
 use sekisho_gateway::inspect::{Action, Policy, RouteClass};
 use sekisho_model::{Closed, Disposition, FieldKind, Record, Withheld, WithheldOutcome, WithheldReason};
 use std::sync::Arc;
@@ -80,10 +80,10 @@ pub(crate) fn configure(config: &mut Config, foreign: Action) {
     config.logins = vec![Arc::new(Login {
         host: None,
         path: "/login".to_owned(),
-        field: "account".to_owned(),
-        names: Names::Persons(FieldKind::AccountId),
+        by: NamedBy::Field { field: "account".to_owned(), names: Names::Persons(FieldKind::AccountId) },
         success_statuses: vec![302, 303],
         success_location: Some("/my".to_owned()),
+        token_field: None,
     })];
     config.admin = Some(([127, 0, 0, 1], 0).into());
     config.logout_paths = vec!["/logout".to_owned()];

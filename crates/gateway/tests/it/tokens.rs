@@ -8,9 +8,9 @@ use sekisho_gateway::inspect::Action;
 use sekisho_model::{FieldKind, WithheldReason};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const SECRET: &str = "a secret of at least thirty-two bytes";
+pub(crate) const SECRET: &str = "a secret of at least thirty-two bytes";
 
-fn token(account: &str, secret: &str) -> String {
+pub(crate) fn token(account: &str, secret: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let claims = serde_json::json!({ "iss": "idp", "aud": "site", "exp": now + 600, "sub": account });
     encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("encoded")

@@ -3,7 +3,7 @@
 use crate::admin::admin;
 use crate::harness::{Message, Running, Site, Then, Wire, connect, ok, register, route, start_with};
 use sekisho_edm::Index;
-use sekisho_gateway::config::{Config, Login, Names, Route};
+use sekisho_gateway::config::{Config, Login, NamedBy, Names, Route};
 use sekisho_gateway::inspect::watch::{Budget, CaseSource, ClientLimits, WatchRules};
 use sekisho_gateway::inspect::{Policy, RouteClass};
 use sekisho_model::{Alert, AlertKind, FieldKind, Record};
@@ -51,10 +51,10 @@ fn start(watch: WatchRules) -> (Site, Running) {
             Arc::new(Login {
                 host: None,
                 path: path.to_owned(),
-                field: "account".to_owned(),
-                names,
+                by: NamedBy::Field { field: "account".to_owned(), names },
                 success_statuses: vec![303],
                 success_location: Some(to.to_owned()),
+                token_field: None,
             })
         };
         config.logins = vec![

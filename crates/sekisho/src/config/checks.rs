@@ -4,10 +4,10 @@
 use super::canaries;
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
-use super::{Config, Register, rules, tokens, watch};
+use super::{Config, Register, logins, watch};
 use crate::keys;
-use sekisho_gateway::config::{Names, Route, Tls};
-use sekisho_model::{Diagnostic, FieldKind};
+use sekisho_gateway::config::{Route, Tls};
+use sekisho_model::Diagnostic;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
     upstreams(source, config, places);
     routes(source, config, places);
     registers(source, config, places);
-    logins(source, config, places);
+    logins::check(source, config, places);
     watch::check(source, config, &places.watch);
     directories(source, config, places);
 }
@@ -96,37 +96,6 @@ fn routes(source: &Source<'_>, config: &Config, places: &Places) {
             let help = "leave `compress` to routes without personal data";
             source.tell(Diagnostic::warning("SK027", title).help(help), &places.routes[at]);
         }
-    }
-}
-
-/// A route that shows one's own data needs to know whose a session is; a log-in, whom it names and when it succeeded.
-fn logins(source: &Source<'_>, config: &Config, places: &Places) {
-    let kinds: Vec<FieldKind> =
-        config.registers.iter().flat_map(|register| &register.config.columns).map(|column| column.kind).collect();
-    for (login, place) in config.gateway.logins.iter().zip(&places.logins) {
-        if let Names::Persons(kind) = login.names
-            && !([FieldKind::Email, FieldKind::AccountId, FieldKind::Phone].contains(&kind) && kinds.contains(&kind))
-        {
-            let title = format!("nobody can be found by a log-in of kind `{}`", kind.name());
-            let help = "use `email`, `account_id` or `phone`, and a register that has a column of that kind; or `account` for \
-                        staff";
-            source.tell(Diagnostic::error("SK043", title).help(help), &place.kind);
-        }
-        if login.success_statuses.is_empty() {
-            let title = format!("nothing says when a log-in at `{}` succeeded", login.path);
-            let help = "give `success_location`, where it redirects to, or `success_status`";
-            source.tell(Diagnostic::error("SK044", title).help(help), &place.whole);
-        } else if login.success_location.is_none() && login.success_statuses.iter().any(|status| *status / 100 == 3) {
-            let title = "a failed log-in that redirects too would count as a success";
-            let help = "give `success_location`, where only a successful one redirects to";
-            source.tell(Diagnostic::error("SK044", title).help(help), &place.whole);
-        }
-    }
-    tokens::check(source, &config.gateway.tokens, &places.tokens);
-    let named = config.gateway.logins.iter().map(|login| login.names).chain(tokens::names(&config.gateway.tokens));
-    let named: Vec<Names> = named.collect();
-    for (route, place) in config.gateway.routes.iter().zip(&places.routes) {
-        rules::check(source, route, &named, place);
     }
 }
 

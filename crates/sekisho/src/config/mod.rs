@@ -7,6 +7,7 @@ mod canaries;
 mod checks;
 mod containment;
 mod ledger;
+mod logins;
 mod resolve;
 mod rules;
 mod section;

@@ -1,5 +1,6 @@
 //! Field by field from the operator's file to [`Config`]. What depends on more than one field is in `checks`.
 
+use super::logins;
 use super::section::{At, Section, Source, nearest};
 use super::{Config, Register, checks, containment, ledger, rules, units, watch};
 use http::uri::{Authority, Scheme, Uri};
@@ -9,7 +10,6 @@ use sekisho_model::{Diagnostic, FieldKind};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -21,7 +21,7 @@ pub(super) struct Places {
     pub(super) upstreams: Vec<Range<usize>>,
     pub(super) routes: Vec<Range<usize>>,
     pub(super) registers: Vec<RegisterPlaces>,
-    pub(super) logins: Vec<LoginPlaces>,
+    pub(super) logins: Vec<logins::LoginPlaces>,
     pub(super) tokens: Vec<Range<usize>>,
     pub(super) ledger: Range<usize>,
     pub(super) emergency: Range<usize>,
@@ -35,12 +35,6 @@ pub(super) struct RegisterPlaces {
     pub(super) file: Range<usize>,
     pub(super) row_key: Range<usize>,
     pub(super) columns: Vec<Range<usize>>,
-}
-
-#[derive(Default)]
-pub(super) struct LoginPlaces {
-    pub(super) whole: Range<usize>,
-    pub(super) kind: Range<usize>,
 }
 
 /// The configuration, and everything that is wrong with it or strange.
@@ -294,37 +288,6 @@ impl<'a> Reading<'a> {
         networks(root, "trusted_peers")
     }
 
-    fn logins(&self, root: &Section<'a>, places: &mut Places) -> Vec<Arc<gateway::Login>> {
-        let mut logins = Vec::new();
-        for section in root.tables("login", "[[login]]") {
-            let host =
-                section.parsed("host", "SK012", "a host without scheme, port or `*`, such as \"www.example.jp\"", host);
-            let path = section.required("path", "\"/login\"");
-            let field = section.required("field", "\"email\"");
-            let kind = section.required("kind", "\"email\"");
-            let location = section.parsed("success_location", "SK013", "a path that begins with `/`", path_prefix);
-            let status = section.number("success_status");
-            section.refuse_unknown();
-            let names = kind.and_then(|kind| Some((self.names(&kind)?, kind.span)));
-            let (Some(path), Some(field), Some((names, span))) = (path, field, names) else { continue };
-            places.logins.push(LoginPlaces { whole: section.span.clone(), kind: span });
-            logins.push(Arc::new(gateway::Login {
-                host: host.map(|host| host.value),
-                path: path.value,
-                field: field.value,
-                names,
-                success_statuses: match &status {
-                    Some(status) => u16::try_from(status.value).into_iter().collect(),
-                    // Those that browsers follow after a form.
-                    None if location.is_some() => vec![302, 303],
-                    None => Vec::new(),
-                },
-                success_location: location.map(|location| location.value),
-            }));
-        }
-        logins
-    }
-
     /// Where sessions are read from, and the paths that end them.
     fn session(&self, root: &Section<'a>) -> (gateway::SessionSource, Vec<String>) {
         let mut session = gateway::SessionSource::default();
@@ -428,12 +391,12 @@ pub(crate) fn origin(text: &str) -> Option<(Scheme, Authority)> {
     bare.then_some((scheme, authority))
 }
 
-fn host(text: &str) -> Option<String> {
+pub(super) fn host(text: &str) -> Option<String> {
     let good = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '.';
     (!text.is_empty() && text.chars().all(good)).then(|| text.to_ascii_lowercase())
 }
 
-fn path_prefix(text: &str) -> Option<String> {
+pub(super) fn path_prefix(text: &str) -> Option<String> {
     (text.starts_with('/') && !text.contains(['?', '#', ' '])).then(|| text.to_owned())
 }
 

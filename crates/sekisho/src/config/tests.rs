@@ -124,6 +124,8 @@ golden! {
     login_success_unknown: told(&format!("{LOGIN}kind = \"email\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     login_failure_redirects_too: told(&format!("{LOGIN}kind = \"email\"\nsuccess_status = 303\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
     login_good: told(&format!("class = \"own\"\nforeign = \"block\"\n{LOGIN}kind = \"email\"\nsuccess_location = \"/my\"\n{REGISTER}column = [{{ name = \"email\", kind = \"email\" }}]\n"));
+    login_by_field_and_signature: told(&format!("{LOGIN}signed = {{ bearer = true, jwks = \"none.json\", claim = \"sub\", kind = \"account\" }}\n"));
+    login_token_without_bearer: told("\n[session]\nbearer = false\n\n[[login]]\npath = \"/l\"\nfield = \"id\"\nkind = \"account\"\nsuccess_status = 200\ntoken_field = \"token\"\n");
     budgets_of_nobody: told("\n[staff]\nsubjects_per_hour_max = 200\nsubjects_per_day_max = 100\n\n[clients]\npersons_per_hour_max = 20\nnever = [\"10.0.0\"]\n");
     account_twice: told("\n[[account]]\nname = \"ito\"\n[[account]]\nname = \"ito\"\n");
     hours_of_no_place: told("\n[hours]\ntime_zone = \"Asia/Edo\"\nworking = \"9-18\"\n");

@@ -13,25 +13,29 @@ impl<'a> Reading<'a> {
     pub(super) fn tokens(&self, root: &Section<'a>) -> Vec<(Token, Range<usize>)> {
         let mut tokens = Vec::new();
         for section in root.tables("token", "[[token]]") {
-            let place = self.token_place(&section);
-            let keys = self.token_keys(&section);
-            let issuer = section.string("issuer").map(|text| text.value);
-            let audience = section.string("audience").map(|text| text.value);
-            let claim = section.required("claim", "\"sub\"");
-            let kind = section.required("kind", "\"account_id\"");
-            section.refuse_unknown();
-            for (field, said) in [("issuer", &issuer), ("audience", &audience)] {
-                if said.is_none() {
-                    let title = format!("tokens are believed whatever their `{field}`");
-                    let help = format!("give `{field}`: a token for another site would name customers here");
-                    self.source.tell(Diagnostic::warning("SK051", title).help(help), &section.span);
-                }
-            }
-            let names = kind.and_then(|kind| self.names(&kind));
-            let (Some(place), Some(keys), Some(claim), Some(names)) = (place, keys, claim, names) else { continue };
-            tokens.push((Token { place, keys, issuer, audience, claim: claim.value, names }, section.span.clone()));
+            tokens.extend(self.one_token(&section).map(|token| (token, section.span.clone())));
         }
         tokens
+    }
+
+    /// A table that tells of a token.
+    pub(super) fn one_token(&self, section: &Section<'a>) -> Option<Token> {
+        let place = self.token_place(section);
+        let keys = self.token_keys(section);
+        let issuer = section.string("issuer").map(|text| text.value);
+        let audience = section.string("audience").map(|text| text.value);
+        let claim = section.required("claim", "\"sub\"");
+        let kind = section.required("kind", "\"account_id\"");
+        section.refuse_unknown();
+        for (field, said) in [("issuer", &issuer), ("audience", &audience)] {
+            if said.is_none() {
+                let title = format!("tokens are believed whatever their `{field}`");
+                let help = format!("give `{field}`: a token for another site would name customers here");
+                self.source.tell(Diagnostic::warning("SK051", title).help(help), &section.span);
+            }
+        }
+        let names = self.names(&kind?)?;
+        Some(Token { place: place?, keys: keys?, issuer, audience, claim: claim?.value, names })
     }
 
     fn token_place(&self, section: &Section<'a>) -> Option<TokenPlace> {

@@ -176,7 +176,7 @@ pub(super) fn check(source: &Source<'_>, config: &Config, places: &WatchPlaces) 
     if let Some(place) = &places.clients
         && (config.gateway.watch.clients.sessions_per_hour_max.is_some()
             || config.gateway.watch.clients.persons_per_hour_max.is_some())
-        && !logins.iter().any(|login| matches!(login.names, Names::Persons(_)))
+        && !logins.iter().any(|login| matches!(login.by.names(), Names::Persons(_)))
     {
         let title =
             "sessions and persons of clients cannot be counted: no session is ever bound to a person".to_owned();

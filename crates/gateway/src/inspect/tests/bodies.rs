@@ -37,7 +37,11 @@ fn encoded(encoding: &str, plain: &[u8]) -> Vec<u8> {
     }
 }
 
-async fn get(site: &Site, encoding: &str, pieces: &[&[u8]]) -> http::Response<crate::inspect::InspectedBody<Script>> {
+async fn get(
+    site: &Site,
+    encoding: &str,
+    pieces: &[&[u8]],
+) -> http::Response<crate::inspect::InspectedBody<crate::inspect::Reading<Script>>> {
     let mut response = page("text/html; charset=utf-8", Script::streamed(pieces));
     let name = encoding.split(", raw").next().unwrap_or(encoding);
     response.headers_mut().insert("content-encoding", name.parse().expect("a value"));

@@ -250,7 +250,10 @@ impl Site {
         self.inspector.begin(&request.into_parts().0, exchange).ok()
     }
 
-    pub(super) async fn get(&self, response: Response<Script>) -> Response<InspectedBody<Script>> {
+    pub(super) async fn get(
+        &self,
+        response: Response<Script>,
+    ) -> Response<InspectedBody<crate::inspect::Reading<Script>>> {
         let request = Request::get("/page?p=1").body(()).expect("a request");
         self.begin(request).expect("the ledger is healthy").response(response).await
     }
@@ -285,7 +288,9 @@ pub(super) fn page(media: &str, body: Script) -> Response<Script> {
 }
 
 /// Everything that the body releases, and how it ends.
-pub(super) async fn read(response: Response<InspectedBody<Script>>) -> (Vec<u8>, Option<HeaderMap>, Option<BodyError>) {
+pub(super) async fn read(
+    response: Response<InspectedBody<crate::inspect::Reading<Script>>>,
+) -> (Vec<u8>, Option<HeaderMap>, Option<BodyError>) {
     let (mut bytes, mut trailers) = (Vec::new(), None);
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

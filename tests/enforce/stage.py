@@ -85,6 +85,7 @@ class Stage:
         learnt = [canaries] + [product.answer("register", "learn", file) for file in sorted((self.folder / "register").glob("*.csv"))]
         text = CONFIG.format(port=self.port, site=self.site_port, admin=self.admin, action=self.action)
         subprocess.run([str(product.executable()), "init"], cwd=self.folder, check=True, capture_output=True)
+        product.answer("webhook", "keys", "--keys", self.folder / "keys")
         self.config.write_text("\n".join([text, self.more, *learnt]))
         product.answer("check", "-c", self.config)
         product.answer("register", "build", "-c", self.config)

@@ -2,10 +2,15 @@
 //!
 //! AES-128 CMAC (NIST SP 800-38B) over one tag byte and the message, so that equal bytes in different uses never
 //! have equal hashes. Value hashes are the first 8 bytes, which is what the index stores.
+//!
+//! Sessions and accounts are hashed under a key of their own, derived from the secret, with HMAC-SHA-256: the firm's own
+//! system may hold that key, so that it recognises a session that it is told to end, and learns nothing of values by it.
 
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use hmac::{Hmac, Mac};
 use sekisho_model::{AccountKey, FieldKind, SessionKey, SubjectId};
+use sha2::Sha256;
 use std::net::IpAddr;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -14,6 +19,8 @@ pub struct HashKey {
     cipher: Aes128,
     /// The two subkeys of CMAC: for a last block that is full, and for one that is not.
     subkeys: [[u8; BLOCK]; 2],
+    /// Of sessions and accounts.
+    identities: Hmac<Sha256>,
 }
 
 const BLOCK: usize = 16;
@@ -23,7 +30,7 @@ const SHORT_BYTES_MAX: usize = 4 * BLOCK;
 /// What a hash is for: the first byte of the message. Stored hashes depend on these numbers.
 #[derive(Clone, Copy)]
 enum Use {
-    Session = 1,
+    Identities = 1,
     Client = 2,
     RowKey = 3,
     Check = 4,
@@ -31,7 +38,6 @@ enum Use {
     NameFilter = 6,
     File = 7,
     SecretRun = 8,
-    Account = 9,
     /// Plus the value kind's number.
     Value = 0x20,
 }
@@ -76,20 +82,37 @@ impl HashKey {
         let mut zero = [0; BLOCK].into();
         cipher.encrypt_block(&mut zero);
         let full = doubled(zero.into());
-        HashKey { cipher, subkeys: [full, doubled(full)] }
+        let subkeys = [full, doubled(full)];
+        let mut key = HashKey { cipher, subkeys, identities: identities(&[]) };
+        key.identities = identities(&key.identity_key());
+        key
     }
 
-    /// The keyed hash of a session cookie or token.
+    /// The key of sessions and accounts, for whoever else must recognise them.
+    #[must_use]
+    pub fn identity_key(&self) -> [u8; 16] {
+        self.mac(Use::Identities as u8, &[b"sekisho sessions and accounts"])
+    }
+
+    /// The keyed hash of a session cookie or token: the first 16 bytes of HMAC-SHA-256 over `session`, a zero byte and
+    /// the token, under [`HashKey::identity_key`].
     #[must_use]
     pub fn session(&self, token: &[u8]) -> SessionKey {
-        SessionKey(self.mac(Use::Session as u8, &[token]))
+        SessionKey(self.identity(b"session\0", token))
     }
 
     /// The keyed hash of an account of staff or a partner. Without regard to case and to spaces around it: sites differ in
     /// what they accept.
     #[must_use]
     pub fn account(&self, name: &str) -> AccountKey {
-        AccountKey(self.mac(Use::Account as u8, &[name.trim().to_lowercase().as_bytes()]))
+        AccountKey(self.identity(b"account\0", name.trim().to_lowercase().as_bytes()))
+    }
+
+    fn identity(&self, kind: &[u8], name: &[u8]) -> [u8; 16] {
+        let full: [u8; 32] =
+            self.identities.clone().chain_update(kind).chain_update(name).finalize().into_bytes().into();
+        let (half, _) = full.as_chunks::<16>();
+        half[0]
     }
 
     /// The keyed hash of a client address. An IPv4 address and its IPv6-mapped form are the same client.
@@ -246,6 +269,10 @@ fn xor(block: &mut [u8; BLOCK], with: &[u8; BLOCK]) {
     block.iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);
 }
 
+fn identities(key: &[u8]) -> Hmac<Sha256> {
+    <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
 /// Multiplication by x in the field of CMAC.
 fn doubled(block: [u8; BLOCK]) -> [u8; BLOCK] {
     let value = u128::from_be_bytes(block);
@@ -266,7 +293,7 @@ const _: () = wiped_on_drop::<Aes128>();
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cmac::{Cmac, Mac};
+    use cmac::Cmac;
 
     #[test]
     fn the_mac_is_standard_cmac_with_a_leading_tag() {
@@ -274,14 +301,28 @@ mod tests {
         for len in 0..70 {
             let message = vec![0xA5; len];
             let mut running = RunningMac::new(&key);
-            running.update(&[Use::Session as u8]);
+            running.update(&[Use::Client as u8]);
             running.update(&message);
-            assert_eq!(key.session(&message).0, running.finish(), "{len} bytes");
+            let mac = key.mac(Use::Client as u8, &[&message]);
+            assert_eq!(mac, running.finish(), "{len} bytes");
             let mut standard = <Cmac<Aes128> as KeyInit>::new(&[0x2B; 16].into());
-            standard.update(&[Use::Session as u8]);
+            standard.update(&[Use::Client as u8]);
             standard.update(&message);
-            assert_eq!(key.session(&message).0, <[u8; 16]>::from(standard.finalize().into_bytes()), "{len} bytes");
+            assert_eq!(mac, <[u8; 16]>::from(standard.finalize().into_bytes()), "{len} bytes");
         }
+    }
+
+    /// Computed with Python's `hmac` from the key's own identity key, as `docs/webhook.md` tells others to.
+    #[test]
+    fn sessions_and_accounts_are_hashed_as_others_can() {
+        let key = HashKey::new([7; 16]);
+        assert_eq!(hex(&key.identity_key()), "95af51bfeb4fdbde4fbaf06427851871");
+        assert_eq!(hex(&key.session(b"abc123").0), "afff1414a1e14720794d858ed3b02b1d");
+        assert_eq!(hex(&key.account(" Tanaka ").0), "1260fb3f77ec4149931b44cf4de8f930");
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

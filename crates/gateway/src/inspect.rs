@@ -6,7 +6,7 @@
 //! (POL-1).
 //!
 //! Read in this order: `response` (what becomes of a response, by its head), `flow` (scan, record, wait, release) under `body`,
-//! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `binding`, `login` and `issued` (whose a session is; `conflict` when
+//! `journal` (one response's records), `policy` (what may leave; `crowd` and `mask` beside it), `following`, `binding`, `login` and `issued` (whose a session is; `conflict` when
 //! that has two answers). Beside them: `media` (is it text, in which character set), `decode` (content
 //! encodings), `head` (header values and cache hygiene), `known` (findings that need no wait), `blind` (sessions that
 //! responses cannot bound), [`watch`] (numbers that are too high; `watching` feeds it), `recorder` (the ledger as a trait), `events` and `metrics`.
@@ -18,9 +18,11 @@ mod body;
 mod conflict;
 mod containing;
 mod crowd;
+mod decisions;
 mod decode;
 mod events;
 mod flow;
+mod following;
 mod head;
 mod issued;
 mod journal;
@@ -40,12 +42,13 @@ mod watching;
 
 pub use binding::REMEMBERED;
 pub use body::InspectedBody;
+pub use decisions::{DECISIONS_MAX, Decision, DecisionSender, Decisions, Deliveries, decisions};
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use issued::Reading;
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
 pub use policy::{Action, Policy, Ramp, RouteClass};
 
-use crate::config::{Config, ContainRules, Deadlines, Limits, Login, Names};
+use crate::config::{Config, ContainRules, Deadlines, Limits, Login};
 use crate::containment::Containment;
 use crate::token::Told;
 use arc_swap::ArcSwap;
@@ -55,10 +58,8 @@ use blind::BlindWatch;
 use bytes::Bytes;
 use conflict::Conflicts;
 use crowd::Crowd;
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body;
-use issued::Awaited;
 use journal::Journal;
 use known::Known;
 use login::Attempt;
@@ -67,7 +68,7 @@ use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Bound, Clock, Contained, Disposition, Record, RegisterId, SessionKey, Timestamp, Transaction};
+use sekisho_model::{Bound, Clock, Contained, Disposition, RegisterId, SessionKey, Timestamp, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -100,6 +101,8 @@ pub struct InspectorParts {
     pub contain: ContainRules,
     /// Who was kept out before a restart.
     pub contained: Vec<Contained>,
+    /// Whoever tells the firm's own systems of that.
+    pub decisions: Option<DecisionSender>,
 }
 
 /// What the routing layer knows of a request before the upstream is contacted.
@@ -158,6 +161,7 @@ struct Shared {
     conflicts: Conflicts,
     counters: Arc<InspectionCounters>,
     events: Option<LiveEventSender>,
+    decisions: Option<DecisionSender>,
 }
 
 /// What a reload changes.
@@ -231,6 +235,7 @@ impl Inspector {
             watch,
             contain,
             contained,
+            decisions,
         } = parts;
         let bounds = Bounds::of(&limits, &deadlines, canaries, contain);
         let held = HeldBytes::new(limits.held_bytes_max);
@@ -241,7 +246,7 @@ impl Inspector {
             clock,
             key,
             (bounds, held, watching, Containment::new(contained)),
-            events,
+            (events, decisions),
         )
     }
 
@@ -251,7 +256,7 @@ impl Inspector {
         clock: Arc<dyn Clock>,
         key: Arc<HashKey>,
         (bounds, held, watching, containment): (Bounds, HeldBytes, Watching, Containment),
-        events: Option<LiveEventSender>,
+        (events, decisions): (Option<LiveEventSender>, Option<DecisionSender>),
     ) -> Inspector {
         let shared = Shared {
             recorder,
@@ -269,6 +274,7 @@ impl Inspector {
             conflicts: Conflicts::default(),
             counters: Arc::default(),
             events,
+            decisions,
         };
         Inspector { shared: Arc::new(shared) }
     }
@@ -361,79 +367,6 @@ impl Inspection {
         self.signed = told;
     }
 
-    /// What the exchange says of whose session it is, before its response is looked at: the page after a log-in may
-    /// show the person's own data. A session that is merely issued is not yet whose data the response may show: a cache
-    /// that mixes answers up hands out the sessions with them.
-    fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Box<Awaited>> {
-        let shared = Arc::clone(&self.journal.shared);
-        let now = shared.clock.now();
-        let before = self.journal.transaction.session;
-        let issued = self.issued.filter(|issued| Some(*issued) != before);
-        let mut awaited = None;
-        let has_succeeded = self.attempt.as_ref().is_some_and(|attempt| attempt.has_succeeded(status, headers));
-        if !has_succeeded || self.is_logout {
-            let told = std::mem::replace(&mut self.signed, Told::Nothing);
-            self.journal.signed_elsewhere(&self.index, told);
-        }
-        if self.is_logout {
-            before.into_iter().chain(issued).for_each(|session| shared.unbind(session, now));
-        } else if has_succeeded {
-            awaited = self.logged_in((before, issued), headers);
-        } else if let (Some(before), Some(issued)) = (before, issued)
-            && let Some(owner) = shared.bindings.rotate(before, issued, now)
-        {
-            shared.record_bound(issued, &owner, now);
-        }
-        issued.into_iter().for_each(|issued| self.journal.renewed(issued));
-        awaited
-    }
-
-    /// A log-in succeeded: its session is bound, or its token awaited.
-    fn logged_in(
-        &mut self,
-        (before, issued): (Option<SessionKey>, Option<SessionKey>),
-        headers: &HeaderMap,
-    ) -> Option<Box<Awaited>> {
-        let shared = Arc::clone(&self.journal.shared);
-        let now = shared.clock.now();
-        let is_encoded = headers.contains_key(CONTENT_ENCODING);
-        let field = self.attempt.as_ref().and_then(Attempt::token_field).filter(|_| !is_encoded).map(str::to_owned);
-        let Some(owner) = self.named().filter(|_| issued.is_some() || field.is_some()) else {
-            shared.counters.logins_unbound.add(1);
-            return None;
-        };
-        // A session from before the log-in is nobody's: whoever planted it gains nothing (fixation).
-        before.iter().for_each(|before| shared.unbind(*before, now));
-        if let Some(issued) = issued {
-            shared.count_login(issued, &owner, &self.journal.transaction);
-            shared.bind(issued, owner.clone(), now);
-            self.journal.logged_in(issued);
-            shared.counters.logins_bound.add(1);
-        }
-        let field = field?;
-        self.journal.named = Some(owner.clone());
-        let transaction = self.journal.transaction.clone();
-        Some(Box::new(Awaited { shared, owner, before, transaction, field, start: Vec::new() }))
-    }
-
-    /// Whom the log-in names.
-    fn named(&mut self) -> Option<Owner> {
-        let attempt = self.attempt.as_ref()?;
-        if attempt.is_signed() {
-            let told = std::mem::replace(&mut self.signed, Told::Nothing);
-            return match Asserted::of(&self.journal.shared, &self.index, told) {
-                Asserted::Owner(owner) => Some(owner),
-                Asserted::Nothing | Asserted::Nobody => None,
-            };
-        }
-        let (names, value) = attempt.person(self.values.whole_body()?)?;
-        let owner = match names {
-            Names::Persons(kind) => Owner::of_value(&self.index, self.index.value_hash(kind, &value)?),
-            Names::Account => Owner::account(self.journal.shared.key.account(&value)),
-        };
-        (!owner.is_nobody()).then_some(owner)
-    }
-
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
     /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
     /// was not asked for, or for a body that breaks before its first byte.
@@ -469,28 +402,6 @@ impl Inspection {
 }
 
 impl Shared {
-    /// The session is this owner's from now on.
-    fn bind(&self, session: SessionKey, owner: Owner, now: Timestamp) {
-        self.record_bound(session, &owner, now);
-        self.bindings.bind(session, owner, now);
-    }
-
-    /// The session is nobody's from now on.
-    fn unbind(&self, session: SessionKey, now: Timestamp) {
-        if self.bindings.owner(session, now).is_some() {
-            self.bind(session, Owner::persons(Vec::new()), now);
-        }
-    }
-
-    /// So that a restart forgets nobody, and a report knows whose a session was. Counted when it is lost: the session
-    /// is then nobody's after a restart.
-    fn record_bound(&self, session: SessionKey, owner: &Owner, now: Timestamp) {
-        let bound = Bound { at: now, session, subjects: owner.subjects.to_vec(), by: owner.by, account: owner.account };
-        if self.recorder.append(Record::Bound(bound)).is_err() {
-            self.counters.records_lost.add(1);
-        }
-    }
-
     /// Tells the terminal, where one listens.
     fn tell(&self, event: impl FnOnce() -> LiveEvent) {
         if let Some(events) = &self.events {

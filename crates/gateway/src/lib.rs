@@ -75,6 +75,8 @@ pub struct Parts {
     pub bound: Vec<Bound>,
     /// Who was kept out before a restart.
     pub contained: Vec<Contained>,
+    /// Whoever tells the firm's own systems who is kept out; see [`inspect::decisions`].
+    pub decisions: Option<inspect::DecisionSender>,
     /// What a caller of the admin address must show to change anything; `None`: nobody may.
     pub admin_token: Option<String>,
     /// What accounts were shown before this process began, by the configuration's rules; `None` begins with nothing.
@@ -169,6 +171,7 @@ impl Gateway {
             canaries: config.canaries.clone(),
             contain: config.contain_rules(),
             contained: std::mem::take(&mut parts.contained),
+            decisions: parts.decisions.clone(),
             watch: parts
                 .past
                 .take()

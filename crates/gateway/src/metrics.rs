@@ -16,6 +16,7 @@ use sekisho_ledger::Health;
 use sekisho_model::AlertKind;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Responses by configured route and class of status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -214,6 +215,15 @@ impl Collector for Live {
         count(&mut encoder, "access_log_dropped", "Log lines not written", dropped)?;
         let dropped = self.shared.parts.events.as_ref().map_or(0, crate::inspect::LiveEventSender::dropped);
         count(&mut encoder, "live_events_dropped", "Live events that did not fit", dropped)?;
+        if let Some(decisions) = &self.shared.parts.decisions {
+            let deliveries = &decisions.deliveries;
+            let value = |number: &AtomicU64| number.load(Ordering::Relaxed);
+            count(&mut encoder, "webhook_delivered", "Decisions that the webhook took", value(&deliveries.delivered))?;
+            count(&mut encoder, "webhook_failed", "Attempts that it did not take", value(&deliveries.failed))?;
+            count(&mut encoder, "webhook_given_up", "Decisions given up as too old", value(&deliveries.given_up))?;
+            let waiting = i64::try_from(value(&deliveries.waiting)).unwrap_or(i64::MAX);
+            gauge(&mut encoder, "webhook_waiting", "Decisions that the webhook has not taken yet", waiting)?;
+        }
         let mut refusals =
             encoder.encode_descriptor("heads_refused", "Request heads refused by reason", None, MetricType::Counter)?;
         for (reason, count) in self.shared.refusals.iter() {

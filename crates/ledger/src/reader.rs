@@ -262,6 +262,22 @@ impl Reader {
         snapshot.log_records(&mut |_, record| give(record))
     }
 
+    /// Who was kept out and who was let in again in the filter's period: [`Record::Contained`] and [`Record::Released`].
+    pub fn decisions(&self, filter: &Filter, mut each: impl FnMut(Record)) -> Result<(), Error> {
+        let snapshot = self.snapshot()?;
+        let mut give = |record| match &record {
+            Record::Contained(contained) if filter.covers(contained.at) => each(record),
+            Record::Released(released) if filter.covers(released.at) => each(record),
+            _ => {}
+        };
+        for segment in snapshot.segments(filter) {
+            let path = part_path(&self.dir, segment, Part::Events);
+            let wanted = |kind: &str| kind == "contained" || kind == "released";
+            segment::events(&*self.disk, &path, &wanted, &mut |_, _, record| give(record))?;
+        }
+        snapshot.log_records(&mut |_, record| give(record))
+    }
+
     /// Who is kept out at this time, from the whole ledger: an entry without an end may be old.
     pub fn contained(&self, now: Timestamp) -> Result<Vec<Contained>, Error> {
         let snapshot = self.snapshot()?;

@@ -20,6 +20,7 @@ mod running;
 #[cfg(feature = "bench-faults")]
 mod slow_disk;
 mod times;
+mod webhook;
 
 use clap::Parser;
 use command::{Command, Done};

@@ -4,6 +4,7 @@
 use crate::config;
 use crate::keys::Keys;
 use crate::past;
+use crate::webhook::Webhook;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use sekisho_edm::Index;
@@ -23,6 +24,7 @@ pub(crate) struct Running {
     clock: Arc<dyn Clock>,
     /// Registers of planted customers, as the ledger was told.
     canaries: ArcSwap<Vec<String>>,
+    webhook: Option<Webhook>,
 }
 
 impl Running {
@@ -34,13 +36,13 @@ impl Running {
         index: Index,
         events: Option<LiveEventSender>,
     ) -> Result<Running> {
-        Running::start_with(config, &config::Ledger::patient(ledger), keys, index, events)
+        Running::start_with(config, (&config::Ledger::patient(ledger), None), keys, index, events)
     }
 
-    /// With the ledger as configured.
+    /// With the ledger and webhook as configured.
     pub(crate) fn start_with(
         config: gateway::Config,
-        ledger: &config::Ledger,
+        (ledger, webhook): (&config::Ledger, Option<&config::Webhook>),
         keys: &Keys,
         index: Index,
         events: Option<LiveEventSender>,
@@ -58,6 +60,11 @@ impl Running {
         let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
         let canaries = ArcSwap::from_pointee(config.canaries.clone());
         let index = Arc::new(ArcSwap::from_pointee(index));
+        let start = |webhook| {
+            Webhook::start(webhook, (ledger_directory, Arc::clone(&options.disk)), Arc::clone(&clock))
+                .context("cannot start the webhook")
+        };
+        let (webhook, decisions) = webhook.map(start).transpose()?.unzip();
         let parts = Parts {
             index: Arc::clone(&index),
             ledger: ledger.clone(),
@@ -66,11 +73,12 @@ impl Running {
             events,
             bound,
             contained,
+            decisions,
             admin_token: keys.admin_token.clone(),
             past,
         };
         match Gateway::start(config, parts) {
-            Ok(gateway) => Ok(Running { gateway, ledger, index, clock, canaries }),
+            Ok(gateway) => Ok(Running { gateway, ledger, index, clock, canaries, webhook }),
             Err(err) => {
                 // The error that counts is the gateway's; the ledger has only its start in it.
                 let _ = ledger.close();
@@ -109,6 +117,7 @@ impl Running {
     /// Lets open requests end within their deadline, then closes the ledger.
     pub(crate) fn stop(self) -> Result<()> {
         self.gateway.shutdown();
+        self.webhook.into_iter().for_each(Webhook::stop);
         self.ledger.close().context("cannot close the ledger")
     }
 }

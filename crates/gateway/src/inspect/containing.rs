@@ -1,5 +1,6 @@
 //! Between the responses and [`Containment`]: who asks, and after what somebody is kept out.
 
+use super::decisions::Decision;
 use super::journal::Journal;
 use super::{Inspector, Shared};
 use crate::config::ContainCause;
@@ -26,6 +27,7 @@ impl Inspector {
     /// The ledger does not take it: a restart forgets it.
     pub(crate) async fn contain(&self, contained: Contained) -> Result<bool, NotDurable> {
         let has_changed = self.shared.containment.contain(contained.clone());
+        self.shared.decided(has_changed, || Decision::Contained(contained.clone()));
         self.record(Record::Contained(contained)).await?;
         Ok(has_changed)
     }
@@ -33,6 +35,7 @@ impl Inspector {
     /// Lets somebody in again, as [`Inspector::contain`] keeps them out. Whether they were kept out.
     pub(crate) async fn release(&self, released: Released) -> Result<bool, NotDurable> {
         let has_changed = self.shared.containment.release(released.target, released.at);
+        self.shared.decided(has_changed, || Decision::Released(released.clone()));
         self.record(Record::Released(released)).await?;
         Ok(has_changed)
     }
@@ -104,10 +107,17 @@ impl Shared {
         self.keep_out(Contained { at, target, until, reason, by: GATEWAY.to_owned(), sequence });
     }
 
+    fn decided(&self, has_changed: bool, decision: impl FnOnce() -> Decision) {
+        if let Some(decisions) = self.decisions.as_ref().filter(|_| has_changed) {
+            decisions.send(decision());
+        }
+    }
+
     pub(super) fn keep_out(&self, contained: Contained) {
         if self.containment.contain(contained.clone()) {
             let target = contained.target;
             tracing::warn!(contain.target = %target, "kept out {target}");
+            self.decided(true, || Decision::Contained(contained.clone()));
             if self.recorder.append(Record::Contained(contained)).is_err() {
                 self.counters.records_lost.add(1);
             }

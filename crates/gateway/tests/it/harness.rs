@@ -148,6 +148,7 @@ fn parts(index: Index, ledger: Ledger) -> Parts {
         events: None,
         bound: Vec::new(),
         contained: Vec::new(),
+        decisions: None,
         admin_token: Some(ADMIN_TOKEN.to_owned()),
         past: None,
     }

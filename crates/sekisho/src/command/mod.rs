@@ -13,6 +13,7 @@ mod register;
 mod scope;
 mod serve;
 mod verify;
+mod webhook;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     CutOff(contain::CutOff),
     Release(contain::Release),
     Contained(contain::Show),
+    #[command(subcommand)]
+    Webhook(webhook::Command),
 }
 
 impl Command {
@@ -71,6 +74,7 @@ impl Command {
             Command::CutOff(arguments) => arguments.run(),
             Command::Release(arguments) => arguments.run(),
             Command::Contained(arguments) => arguments.run(),
+            Command::Webhook(command) => command.run(),
         }
     }
 }

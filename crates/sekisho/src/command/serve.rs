@@ -30,7 +30,8 @@ impl Arguments {
         }
         let keys = keys::load(&config.keys)?;
         let index = index(&config, &keys.hash)?;
-        let running = Running::start_with(config.gateway.clone(), &config.ledger, &keys, index, None)?;
+        let running =
+            Running::start_with(config.gateway.clone(), (&config.ledger, config.webhook.as_ref()), &keys, index, None)?;
         for address in running.gateway.addresses() {
             eprintln!("sekisho serves on {address}");
         }
@@ -62,7 +63,11 @@ async fn until_told(path: &Path, started: &Config, running: &Running, key: &Arc<
 /// All or nothing: what is wrong with the file or the index is found before anything changes.
 fn reload(path: &Path, started: &Config, running: &Running, key: &Arc<sekisho_edm::HashKey>) -> Result<()> {
     let Some(config) = check::load(path)? else { bail!("`{}` has errors", path.display()) };
-    for (what, same) in [("[ledger]", config.ledger == started.ledger), ("[keys]", config.keys == started.keys)] {
+    for (what, same) in [
+        ("[ledger]", config.ledger == started.ledger),
+        ("[keys]", config.keys == started.keys),
+        ("[webhook]", config.webhook == started.webhook),
+    ] {
         if !same {
             bail!("{what} cannot change without a restart");
         }

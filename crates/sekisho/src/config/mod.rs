@@ -16,6 +16,7 @@ mod tests;
 mod tokens;
 mod units;
 mod watch;
+mod webhook;
 
 pub(crate) use ledger::Ledger;
 pub(crate) use resolve::{default_workers, origin};
@@ -23,6 +24,7 @@ use sekisho_edm::RegisterConfig;
 use sekisho_model::Diagnostic;
 use std::path::{Path, PathBuf};
 pub(crate) use units::duration;
+pub(crate) use webhook::Webhook;
 
 /// Everything that `serve` needs to know.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) ledger: Ledger,
     /// Where the keys are kept.
     pub(crate) keys: PathBuf,
+    /// Where the firm's own system is told who is kept out.
+    pub(crate) webhook: Option<Webhook>,
 }
 
 /// One register and its file.

@@ -2,7 +2,7 @@
 
 use super::logins;
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, containment, ledger, rules, units, watch};
+use super::{Config, Register, checks, containment, ledger, rules, units, watch, webhook};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
@@ -99,6 +99,7 @@ impl<'a> Reading<'a> {
             registers,
             ledger: ledger::read(root, self.source, self.directory, &mut places),
             keys: self.keys(root, &mut places),
+            webhook: webhook::read(root, self.source, self.directory),
         };
         root.refuse_unknown();
         (config, places)

@@ -226,7 +226,7 @@ impl Site {
             clock,
             key,
             (bounds, held, watching, Containment::new(Vec::new())),
-            None,
+            (None, None),
         );
         let policy = RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() };
         Site { inspector, ledger, policy, session: None }

@@ -47,6 +47,7 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         canaries: Vec::new(),
         contain: ContainRules::default(),
         contained: Vec::new(),
+        decisions: None,
         watch: Watch::new(WatchRules::default(), |name| HashKey::new([7; 16]).account(name)),
     });
     let exchange = Exchange {

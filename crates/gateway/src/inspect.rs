@@ -68,7 +68,7 @@ use request::RequestValues;
 use response::Examiner;
 use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
-use sekisho_model::{Bound, Clock, Contained, Disposition, RegisterId, SessionKey, Timestamp, Transaction};
+use sekisho_model::{Bound, Clock, Contained, Disposition, RegisterId, SessionKey, Transaction};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};

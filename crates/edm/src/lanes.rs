@@ -3,6 +3,8 @@
 //! The loops are written so that the compiler makes vector instructions of them: every byte is tested, and tests
 //! join with `|` and `&`, not `||` and `&&`.
 
+use sekisho_edm_simd::lowest_bits;
+
 /// Bytes of a block.
 pub(crate) const LANES: usize = 64;
 
@@ -35,15 +37,8 @@ pub(crate) fn first<const N: usize>(block: &[u8; N], passes: impl Fn(u8) -> bool
 #[inline(always)]
 pub(crate) fn bits(block: &[u8; LANES], passes: impl Fn(u8) -> bool) -> u64 {
     let passed = passed(block, passes);
-    let (words, _) = passed.as_chunks::<WORD_BYTES>();
-    if words.iter().fold(0, |any, word| any | u64::from_le_bytes(*word)) == 0 {
-        return 0;
-    }
-    words.iter().enumerate().fold(0, |bits, (at, word)| {
-        // Byte n of the word comes to bit 56 + n of the product.
-        let eight = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits | eight << (at * WORD_BYTES)
-    })
+    let (quarters, _) = passed.as_chunks::<16>();
+    quarters.iter().enumerate().fold(0, |bits, (at, quarter)| bits | u64::from(lowest_bits(quarter)) << (16 * at))
 }
 
 #[cfg(test)]

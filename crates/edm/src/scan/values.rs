@@ -8,7 +8,7 @@ use super::hits::{Hit, Owners, Value};
 use crate::index::Index;
 use crate::key::ValueKind;
 use crate::value::{LOOKAHEAD_CHARS, LOOKBACK_CHARS, account, at, before, card, mail, my_number, phone, secret};
-use crate::value::{has_long_number, is_digit, is_separator, run_end};
+use crate::value::{chained_digits, is_digit, is_separator, run_end};
 use sekisho_model::GenericKind;
 use std::ops::Range;
 
@@ -19,9 +19,6 @@ pub(super) struct Values {
     listed_cards_end: u64,
     generic_cards_end: u64,
 }
-
-/// Digits that the shortest telephone number or card has.
-const LONG_NUMBER_DIGITS_MIN: usize = 10;
 
 /// Told the digits and the place of a number.
 type IsLabelled<'a> = dyn FnMut(&[u8; 12], &Range<usize>) -> bool + 'a;
@@ -115,19 +112,21 @@ impl Reading<'_> {
         if digits >= account::DIGITS_MIN && self.index.has(ValueKind::AccountId) {
             self.account(begin);
         }
-        // Most numbers of a page are short and alone.
-        let is_long = digits >= LONG_NUMBER_DIGITS_MIN
-            || (at(bytes, begin + digits).is_some_and(is_separator) && has_long_number(bytes, begin));
-        if !is_long {
-            return;
+        // Most numbers of a page are short and alone, dates and times are joined and short.
+        let chained = match at(bytes, begin + digits).is_some_and(is_separator) {
+            true => chained_digits(bytes, begin),
+            false => digits,
+        };
+        if chained >= card::DIGITS_MIN {
+            self.card(begin);
         }
-        self.card(begin);
-        if self.index.has(ValueKind::Phone) {
+        if chained >= phone::DIGITS_MIN && self.index.has(ValueKind::Phone) {
             phone::candidates(bytes, begin, |national, begin, end| {
                 self.listed(ValueKind::Phone, national, begin..end);
             });
         }
-        if let Some((digits, end)) = my_number::candidate(bytes, begin)
+        if chained >= my_number::DIGITS
+            && let Some((digits, end)) = my_number::candidate(bytes, begin)
             && (self.is_labelled)(&digits, &(begin..end))
         {
             self.hit(begin..end, Value::MyNumber(digits));

@@ -2,7 +2,8 @@
 
 use super::{Digits, at, before, digits_end, fraction_after, fraction_before, is_alphanumeric, is_hyphen};
 
-const DIGITS_MIN: usize = 13;
+/// Digits of the shortest card.
+pub(crate) const DIGITS_MIN: usize = 13;
 const DIGITS_MAX: usize = 19;
 
 /// The digits of a register's cell.

@@ -76,26 +76,25 @@ pub(crate) fn fraction_after(text: &[u8], end: usize) -> bool {
 /// The most separators between two groups of a number.
 pub(crate) const NUMBER_SEPARATORS_MAX: usize = 2;
 
-/// Whether the digits from `begin` on, with at most two separators between groups, are as many as the shortest
-/// number that is looked for among groups: a telephone number. Most digits of a page are not.
-pub(crate) fn has_long_number(text: &[u8], begin: usize) -> bool {
-    const DIGITS_MIN: usize = 10;
+/// How many digits stand from `begin` on, with at most two separators between groups; counted no further than the
+/// longest number that is looked for, a card. Most digits of a page are few.
+pub(crate) fn chained_digits(text: &[u8], begin: usize) -> usize {
     let (mut digits, mut separators) = (0, 0);
     for byte in &text[begin..] {
         if byte.is_ascii_digit() {
             digits += 1;
             separators = 0;
-            if digits == DIGITS_MIN {
-                return true;
+            if digits == card::DIGITS_MIN {
+                break;
             }
         } else {
             separators += 1;
             if separators > NUMBER_SEPARATORS_MAX || !is_separator(*byte) {
-                return false;
+                break;
             }
         }
     }
-    false
+    digits
 }
 
 /// What may stand between the groups of a number.

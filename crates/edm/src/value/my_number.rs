@@ -5,6 +5,9 @@
 use super::{at, before, digits_end, is_digit, is_hyphen};
 use std::ops::Range;
 
+/// Digits of a number.
+pub(crate) const DIGITS: usize = 12;
+
 const LABEL_BEFORE_CHARS_MAX: usize = 160;
 const LABEL_AFTER_CHARS_MAX: usize = 80;
 

@@ -2,6 +2,8 @@
 
 use super::{Digits, at, before, digits_end, is_digit, is_separator};
 
+/// Digits of the shortest number in its national form.
+pub(crate) const DIGITS_MIN: usize = 10;
 /// `+81`, a zero in brackets, and ten more.
 const DIGITS_MAX: usize = 13;
 
@@ -46,7 +48,7 @@ pub(crate) fn candidates(text: &[u8], begin: usize, mut give: impl FnMut(&[u8], 
 }
 
 fn national(digits: &[u8], plus: bool) -> Option<Digits<DIGITS_MAX>> {
-    if !(10..=DIGITS_MAX).contains(&digits.len()) {
+    if !(DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
         return None;
     }
     let mut national = Digits::new();

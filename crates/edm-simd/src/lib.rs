@@ -1,0 +1,56 @@
+//! Vector instructions for exact data match, behind a safe interface.
+//!
+//! Only what the compiler does not make of plain loops by itself, and only instructions that every processor of the target
+//! has, so that nothing is detected at run time. Elsewhere the same is computed in plain Rust, and the tests compare both.
+
+/// The lowest bit of each byte, the first byte's lowest.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[must_use]
+#[expect(unsafe_code, reason = "intrinsics of SSE2, which is part of x86-64 itself")]
+pub fn lowest_bits(bytes: &[u8; 16]) -> u16 {
+    use std::arch::x86_64::{_mm_loadu_si128, _mm_movemask_epi8, _mm_slli_epi16};
+    // SAFETY: SSE2 is a feature of every x86-64 processor and enabled for the target; the load is unaligned by its kind, and
+    // reads the 16 bytes of the array.
+    let bits = unsafe { _mm_movemask_epi8(_mm_slli_epi16::<7>(_mm_loadu_si128(bytes.as_ptr().cast()))) };
+    // Sixteen bytes give sixteen bits.
+    bits as u16
+}
+
+/// The lowest bit of each byte, the first byte's lowest.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+#[must_use]
+pub fn lowest_bits(bytes: &[u8; 16]) -> u16 {
+    plain(bytes)
+}
+
+/// The same in plain Rust.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn plain(bytes: &[u8; 16]) -> u16 {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().enumerate().fold(0, |bits, (at, word)| {
+        // The lowest bit of byte n of the word comes to bit 56 + n of the product.
+        let lowest = u64::from_le_bytes(*word) & 0x0101_0101_0101_0101;
+        let eight = lowest.wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits | (eight as u16) << (8 * at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_gives_its_lowest_bit() {
+        for at in 0..16 {
+            for byte in 0..=u8::MAX {
+                let mut bytes = [byte; 16];
+                assert_eq!(lowest_bits(&bytes), if byte & 1 == 1 { u16::MAX } else { 0 });
+                bytes[at] = !byte;
+                let expected = (0..16).fold(0, |bits, at| bits | u16::from(bytes[at] & 1) << at);
+                assert_eq!((lowest_bits(&bytes), plain(&bytes)), (expected, expected), "{bytes:?}");
+            }
+        }
+    }
+}

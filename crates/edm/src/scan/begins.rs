@@ -98,6 +98,16 @@ impl<'a> Begins<'a> {
         ahead(self.classes.digits, self.next.digits, bit).trailing_ones() as usize
     }
 
+    /// How many digits the number at this bit has with its groups; `None` where two blocks do not tell.
+    pub(super) fn chained_digits_at(&self, bit: u32) -> Option<usize> {
+        const { assert!(NUMBER_SEPARATORS_MAX == 2) };
+        let digits = ahead(self.classes.digits, self.next.digits, bit);
+        let separators = ahead(self.classes.separators, self.next.separators, bit);
+        let too_many = separators & separators >> 1 & separators >> 2;
+        let len = (!(digits | separators) | too_many).trailing_zeros();
+        (len < u64::BITS - 2).then(|| (digits & ((1 << len) - 1)).count_ones() as usize)
+    }
+
     /// Goes to the next block.
     pub(super) fn advance(&mut self) {
         self.before = self.classes;

@@ -8,7 +8,7 @@ use super::hits::{Hit, Owners, Value};
 use crate::index::Index;
 use crate::key::ValueKind;
 use crate::value::{LOOKAHEAD_CHARS, LOOKBACK_CHARS, account, at, before, card, mail, my_number, phone, secret};
-use crate::value::{chained_digits, is_digit, is_separator, run_end};
+use crate::value::{chained_digits, is_digit, run_end};
 use sekisho_model::GenericKind;
 use std::ops::Range;
 
@@ -77,7 +77,7 @@ impl Reading<'_> {
                     self.mail(place);
                 }
                 if places.numbers >> bit & 1 == 1 {
-                    self.digits(place, begins.digits_at(bit));
+                    self.digits(place, begins.digits_at(bit), begins.chained_digits_at(bit));
                 }
                 if places.runs >> bit & 1 == 1 {
                     self.secret(place);
@@ -106,21 +106,22 @@ impl Reading<'_> {
         }
     }
 
-    /// What begins with a digit that follows no digit; `digits` stand there, as far as 64 are enough to know.
-    fn digits(&mut self, begin: usize, digits: usize) {
+    /// What begins with a digit that follows no digit; `digits` stand there, as far as 64 are enough to know, and with the
+    /// groups behind them `chained`, where that is known.
+    fn digits(&mut self, begin: usize, digits: usize, chained: Option<usize>) {
         let bytes = self.bytes;
         if digits >= account::DIGITS_MIN && self.index.has(ValueKind::AccountId) {
             self.account(begin);
         }
         // Most numbers of a page are short and alone, dates and times are joined and short.
-        let chained = match at(bytes, begin + digits).is_some_and(is_separator) {
-            true => chained_digits(bytes, begin),
-            false => digits,
-        };
+        let chained = chained.unwrap_or_else(|| chained_digits(bytes, begin));
+        if chained < phone::DIGITS_MIN {
+            return;
+        }
         if chained >= card::DIGITS_MIN {
             self.card(begin);
         }
-        if chained >= phone::DIGITS_MIN && self.index.has(ValueKind::Phone) {
+        if self.index.has(ValueKind::Phone) {
             phone::candidates(bytes, begin, |national, begin, end| {
                 self.listed(ValueKind::Phone, national, begin..end);
             });

@@ -2,7 +2,7 @@
 //! answer rests on.
 
 use crate::text::{count, duration, pad, pad_left, width, wrap};
-use crate::{Answer, Coverage, FieldAnswer, FieldState, Gap, RegisterAnswer};
+use crate::{Answer, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer, RegisterAnswer};
 use jiff::tz::TimeZone;
 use sekisho_model::Timestamp;
 use std::fmt::Write as _;
@@ -47,6 +47,20 @@ pub fn render(answer: &Answer, zone: &TimeZone, colour: Colour) -> String {
     table.coverage(&answer.coverage);
     table.not_boundable(answer);
     table.alerts(answer, zone);
+    table.text
+}
+
+/// What was found in files, as text: persons, fields and values, without what only responses have.
+#[must_use]
+pub fn render_found(answer: &Answer, colour: Colour) -> String {
+    let mut table = Table { text: String::new(), colour };
+    for register in &answer.registers {
+        table.register(answer, register);
+    }
+    let GenericAnswer { emails, cards, my_number_findings } = answer.generic;
+    let plural = |number: u64, word: &str| format!("{} {word}{}", count(number), if number == 1 { "" } else { "s" });
+    let found = [plural(emails, "mail"), plural(cards, "card"), plural(my_number_findings, "My Number finding")];
+    table.pair("Without a register", &found.join(", "));
     table.text
 }
 

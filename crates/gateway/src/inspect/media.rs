@@ -19,7 +19,7 @@ use sekisho_edm::{Boundary, Charset, TextForm};
 use sekisho_model::Uninspectable;
 
 /// Bytes that are looked at.
-pub(super) const SNIFF_BYTES: usize = 1024;
+pub const SNIFF_BYTES: usize = 1024;
 
 /// Bytes that decide when type and character set are declared: a byte order mark or a container's first bytes.
 const MAGIC_BYTES: usize = 6;
@@ -108,6 +108,14 @@ impl Media {
         };
         Ok(TextForm { charset, boundary: self.boundary })
     }
+}
+
+/// How bytes of which nothing else is known are read, from the first [`SNIFF_BYTES`] of them; or why they are not.
+///
+/// # Errors
+/// They are a container's, or no text, or text in a character set without a reader.
+pub fn text_form(start: &[u8]) -> Result<TextForm, Uninspectable> {
+    Media::of(&HeaderMap::new()).decide(start)
 }
 
 /// A type that is not said, or is text, may be JSON too: browsers and programs look for themselves.

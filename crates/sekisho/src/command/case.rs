@@ -2,6 +2,7 @@
 //! mean in the crate `incident`; this is the command line in front of them.
 
 mod show;
+mod take;
 
 use super::Done;
 use crate::case_log::{CaseLog, Refused};
@@ -186,6 +187,33 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Take an answer of `sekisho scope` or `sekisho edm scan` into a case: counts, what left, what did not, what was
+    /// not examined. Opens the case where there is none.
+    #[command(
+        after_help = "Examples:\n  sekisho scope --format json --from -48h > scope.json\n  sekisho case take hakone-2026-1 scope.json --title '会員情報の漏えいの疑い' --intrusion web --aware"
+    )]
+    Take {
+        id: CaseId,
+        /// The answer.
+        file: PathBuf,
+        /// What a case is called that is opened by this.
+        #[arg(long)]
+        title: Option<String>,
+        /// What such a case comes from; the answer tells it otherwise.
+        #[arg(long, value_enum)]
+        origin: Option<OriginArg>,
+        /// The firm's time zone.
+        #[arg(long, default_value = "Asia/Tokyo")]
+        zone: String,
+        /// Record an intrusion of this name, from the first exposure to the last.
+        #[arg(long)]
+        intrusion: Option<String>,
+        /// The firm knows from now on: deadlines run.
+        #[arg(long)]
+        aware: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// All cases.
     #[command(after_help = "Example:\n  sekisho case list --format json")]
     List {
@@ -327,6 +355,9 @@ impl Command {
                 let told = Submission { id, obligation, file, lang, at, receipt, late_reason, intrusion };
                 submit(told, &rules, &place)
             }
+            Command::Take { id, file, title, origin, zone, intrusion, aware, place } => {
+                take::take(take::Take { id, file, title, origin, intrusion, aware, zone }, &place)
+            }
             Command::List { format, place } => show::list(&place.all()?, format),
         }
     }
@@ -393,6 +424,10 @@ impl Place {
             bail!("there is no case `{id}` in `{}`; `sekisho case list` shows all", self.cases.display());
         }
         Ok(Case::fold(&events)?)
+    }
+
+    fn has(&self, id: &CaseId) -> Result<bool> {
+        Ok(self.cases.is_dir() && self.open()?.events.iter().any(|event| event.case == *id))
     }
 
     fn all(&self) -> Result<Vec<Case>> {

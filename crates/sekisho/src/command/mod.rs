@@ -6,6 +6,7 @@ mod check;
 mod contain;
 #[cfg(feature = "demo")]
 mod demo;
+mod edm;
 mod init;
 mod observe;
 mod policy;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Register(register::Command),
     #[command(subcommand)]
+    Edm(edm::Command),
+    #[command(subcommand)]
     Policy(policy::Command),
     #[command(subcommand)]
     Case(case::Command),
@@ -68,6 +71,7 @@ impl Command {
             Command::Scope(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
             Command::Register(command) => command.run(),
+            Command::Edm(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
             Command::Contain(arguments) => arguments.run(),

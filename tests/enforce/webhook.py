@@ -46,7 +46,7 @@ def check(what: str, ok: bool) -> bool:
 
 def play(folder: Path, seed: int) -> list[bool]:
     receiver_port = product.free_port()
-    more = f'\n[containment]\non = ["foreign"]\n\n[webhook]\nurl = "http://127.0.0.1:{receiver_port}/sekisho"\nsecret = "keys/webhook.secret"\n'
+    more = f'\n[containment]\non = ["foreign"]\n\n[webhook]\nurl = "http://127.0.0.1:{receiver_port}/sekisho"\nsecret = "keys/webhook.secret"\n\n[incidents]\n'
     stage = Stage(folder, seed, THIEVES + 1 + PLANTED, "block", more)
     (folder / "receiver.py").write_text(re.search(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[1], encoding="utf-8")
     site = product.executable().parent / "examples" / "site"
@@ -97,6 +97,9 @@ def documented(stage: Stage, port: int) -> list[bool]:
         forged = json.dumps({"type": "contained", "data": {"target": {"session": hash_of(stage, honest)}}})
         statuses = [forge(port, forged, signature) for signature in ("v1,AAAA", "", "v1," + "A" * 44)]
         results.append(check("forged events are refused by the documented receiver", statuses == [401] * 3 and ended(stage) == [thief]))
+        listed = ["--cases", stage.folder / "cases", "--keys", stage.folder / "keys", "--format", "json"]
+        cases = json.loads(product.answer("case", "list", *listed))
+        results.append(check("the theft began a case by itself", [case["origin"] for case in cases] == ["gateway"]))
         status = product.ask("webhook", "status", "-c", stage.config)
         results.append(check("nothing is left to tell", status.returncode == 0 and "everything was taken" in status.stdout))
         results.append(check("/metrics counts it", until(lambda: stage.metric("webhook_delivered") == 1)))

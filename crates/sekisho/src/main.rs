@@ -8,6 +8,7 @@ mod case_log;
 mod command;
 mod config;
 mod files;
+mod incidents;
 mod keys;
 mod learn;
 mod live;

@@ -2,6 +2,7 @@
 
 use super::{Done, check};
 use crate::config::Config;
+use crate::incidents::Incidents;
 use crate::running::Running;
 use crate::{keys, register_index};
 use anyhow::{Context, Result, bail};
@@ -30,8 +31,10 @@ impl Arguments {
         }
         let keys = keys::load(&config.keys)?;
         let index = index(&config, &keys.hash)?;
-        let running =
-            Running::start_with(config.gateway.clone(), (&config.ledger, config.webhook.as_ref()), &keys, index, None)?;
+        let opening = config.incidents.as_ref().map(|incidents| Incidents::start(incidents, &config.keys));
+        let (incidents, events) = opening.transpose()?.unzip();
+        let ledger = (&config.ledger, config.webhook.as_ref());
+        let running = Running::start_with(config.gateway.clone(), ledger, &keys, index, events)?;
         for address in running.gateway.addresses() {
             eprintln!("sekisho serves on {address}");
         }
@@ -39,6 +42,7 @@ impl Arguments {
         runtime.block_on(until_told(&self.config, &config, &running, &keys.hash))?;
         eprintln!("ending: open requests have until their deadline");
         running.stop()?;
+        incidents.into_iter().for_each(Incidents::stop);
         Ok(Done::Yes)
     }
 }
@@ -67,6 +71,7 @@ fn reload(path: &Path, started: &Config, running: &Running, key: &Arc<sekisho_ed
         ("[ledger]", config.ledger == started.ledger),
         ("[keys]", config.keys == started.keys),
         ("[webhook]", config.webhook == started.webhook),
+        ("[incidents]", config.incidents == started.incidents),
     ] {
         if !same {
             bail!("{what} cannot change without a restart");

@@ -6,6 +6,7 @@
 mod canaries;
 mod checks;
 mod containment;
+mod incidents;
 mod ledger;
 mod logins;
 mod resolve;
@@ -18,6 +19,7 @@ mod units;
 mod watch;
 mod webhook;
 
+pub(crate) use incidents::Incidents;
 pub(crate) use ledger::Ledger;
 pub(crate) use resolve::{default_workers, origin};
 use sekisho_edm::RegisterConfig;
@@ -39,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) keys: PathBuf,
     /// Where the firm's own system is told who is kept out.
     pub(crate) webhook: Option<Webhook>,
+    /// Where the gateway's events begin cases.
+    pub(crate) incidents: Option<Incidents>,
 }
 
 /// One register and its file.

@@ -2,7 +2,7 @@
 
 use super::logins;
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, containment, ledger, rules, units, watch, webhook};
+use super::{Config, Register, checks, containment, incidents, ledger, rules, units, watch, webhook};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
@@ -100,6 +100,7 @@ impl<'a> Reading<'a> {
             ledger: ledger::read(root, self.source, self.directory, &mut places),
             keys: self.keys(root, &mut places),
             webhook: webhook::read(root, self.source, self.directory),
+            incidents: incidents::read(root, self.directory),
         };
         root.refuse_unknown();
         (config, places)

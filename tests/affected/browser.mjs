@@ -68,6 +68,17 @@ for (const width of [1280, 360]) {
     await ask(address, known);
     expect("the result is shown", await page.evaluate(() => document.querySelector("section.left li") !== null));
     await judge(name("found"));
+    await page.goto(address);
+    await Promise.all([page.waitForNavigation(), page.click("main a")]);
+    await judge(name("mail"));
+    await page.type("#mail", "nobody");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await judge(name("mail-mistyped"));
+    await page.goto(page.url());
+    await page.type("#mail", "nobody@example.jp");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    expect("the address is not in the page's address", !page.url().includes("nobody"), page.url());
+    await judge(name("mailed"));
   }
 }
 

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,7 @@ listen = "127.0.0.1:{port}"
 stores = ["case.codes"]
 lookup_key = "keys/affected-lookup.key"
 trusted_proxies = ["127.0.0.1/32"]
+courier = "courier.sock"
 [firm]
 name = {{ ja = "箱根FX株式会社", en = "Hakone FX Inc." }}
 contact = [
@@ -77,7 +79,7 @@ def expect(what: str, holds: bool, found: object = "") -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=6_000)
+    parser.add_argument("--questions", type=int, default=7_500)
     parser.add_argument("--seed", type=int, default=None, help="random when not given")
     parser.add_argument("--images", type=Path, help="keeps the page's images there")
     options = parser.parse_args()
@@ -86,11 +88,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sekisho-affected-") as name:
         folder = Path(name)
         codes = make(folder, chance)
-        answers(folder, codes, chance)
-        times(folder, codes, chance, options.questions)
-        in_a_browser(folder, codes, options.images)
+        with Courier(folder / "courier.sock") as courier:
+            answers(folder, codes, chance)
+            by_mail(folder, courier, chance)
+            times(folder, codes, chance, options.questions)
+            in_a_browser(folder, codes, options.images)
+        without_a_courier(folder)
     print(f"seed {seed}: {results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
+
+
+def address(number: int) -> str:
+    return f"person{number:06}@example.jp"
 
 
 def sekisho(*arguments: object) -> subprocess.CompletedProcess:
@@ -104,10 +113,14 @@ def make(folder: Path, chance: random.Random) -> list[str]:
     rows = [["customers", f"ROWKEY-{number:06}", chance.choice(sets), "", "", "1"] for number in range(PERSONS)]
     with open(folder / "rows.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["register", "row_key", "fields", "first", "last", "responses"], *rows])
+    register = [["id", "mail"], *[[row[1], address(number)] for number, row in enumerate(rows)]]
+    with open(folder / "register.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(register)
     (folder / "notice.toml").write_text(NOTICE, encoding="utf-8")
     arguments = ["affected", "codes"]
     for option, file in [("notice", "notice.toml"), ("rows", "rows.csv"), ("keys", "keys"), ("mailing", "mailing.csv"), ("store", "case.codes")]:
         arguments += [f"--{option}", folder / file]
+    arguments += ["--register", folder / "register.csv", "--row-key", "id", "--mail", "mail"]
     made = sekisho(*arguments)
     expect("codes are made", made.returncode == 0, made.stderr)
     first = {file: (folder / file).read_bytes() for file in ("mailing.csv", "case.codes")}
@@ -120,8 +133,8 @@ def make(folder: Path, chance: random.Random) -> list[str]:
     codes = [row["code"] for row in mailing]
     expect("codes differ", len(set(codes)) == PERSONS)
     store = (folder / "case.codes").read_text()
-    secret = [text for row in mailing for text in (row["row_key"], row["code"], row["code"].replace("-", ""))]
-    expect("the store has neither row keys nor codes", not any(text in store for text in secret))
+    secret = [text for row in mailing for text in (row["row_key"], row["code"], row["code"].replace("-", ""))] + ["example.jp"]
+    expect("the store has neither row keys nor codes nor addresses", not any(text in store for text in secret))
 
     (folder / "keys/affected-lookup.key").chmod(0o644)
     refused = sekisho(*arguments)
@@ -132,6 +145,45 @@ def make(folder: Path, chance: random.Random) -> list[str]:
     refused = sekisho("affected", "serve", "-c", folder / "broken.toml")
     expect("a changed store is refused", refused.returncode == 3 and "make it again" in refused.stderr, refused.stderr)
     return codes
+
+
+class Courier(threading.Thread):
+    """Takes messages at a Unix socket and keeps them."""
+
+    def __init__(self, path: Path):
+        super().__init__(daemon=True)
+        self.path, self.messages = path, []
+        self.came = threading.Condition()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(128)
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as lines:
+                message = json.loads(lines.readline())
+                connection.sendall(b"ok\n")
+            with self.came:
+                self.messages.append(message)
+                self.came.notify_all()
+
+    def wait_for(self, count: int) -> list[dict]:
+        with self.came:
+            self.came.wait_for(lambda: len(self.messages) >= count, 10)
+            return list(self.messages)
+
+    def __enter__(self) -> "Courier":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.path.unlink()
 
 
 class Served:
@@ -155,9 +207,9 @@ class Served:
         del os.environ["SEKISHO_LOG"]
 
 
-def ask(wire: HTTPConnection, code: str, client: str = "192.0.2.1", path: str = "/") -> tuple[int, dict, bytes]:
+def ask(wire: HTTPConnection, code: str, client: str = "192.0.2.1", path: str = "/", field: str = "code") -> tuple[int, dict, bytes]:
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-For": client}
-    wire.request("POST", path, urlencode({"code": code}), headers)
+    wire.request("POST", path, urlencode({field: code}), headers)
     answer = wire.getresponse()
     body = answer.read()
     return answer.status, {name.lower(): value for name, value in answer.getheaders() if name.lower() != "date"}, body
@@ -233,9 +285,37 @@ def answers(folder: Path, codes: list[str], chance: random.Random) -> None:
     expect("no code is in the log", not any(text in log for text in secret))
 
 
+def by_mail(folder: Path, courier: Courier, chance: random.Random) -> None:
+    """A code to an address of somebody in the store, and nothing to a stranger's, with the same answer."""
+    with Served(folder, burst=100, wrong=100) as served:
+        wire = HTTPConnection("127.0.0.1", served.port)
+        known, strange_one = (ask(wire, mail, path="/mail", field="mail") for mail in (address(7), "stranger@example.jp"))
+        expect("both get the same answer", known == strange_one)
+        messages = courier.wait_for(2)
+        expect("the courier is told of the known one alone", [message["to"] for message in messages] == [address(7), None], messages)
+        code = messages[0]["codes"][0]
+        expect("the mailed code works", "流出を確認した項目".encode() in ask(wire, code)[2])
+        expect("it works once", ask(wire, code)[2] == ask(wire, strange(chance))[2])
+    log = served.log.read_text(errors="replace")
+    expect("no address and no mailed code is in the log", "@example.jp" not in log and code not in log)
+
+
+def without_a_courier(folder: Path) -> None:
+    """The courier is gone: the answer stays, and the log says why nothing is sent."""
+    with Served(folder, burst=100, wrong=100) as served:
+        wire = HTTPConnection("127.0.0.1", served.port)
+        answer = ask(wire, address(8), path="/mail", field="mail")
+        expect("the answer stays the same", answer[0] == 200)
+        deadline = time.monotonic() + 10
+        while "did not take a message" not in served.log.read_text(errors="replace") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        expect("the log says that the courier is gone", "did not take a message" in served.log.read_text(errors="replace"))
+
+
 def times(folder: Path, codes: list[str], chance: random.Random, count: int) -> None:
     """Do times tell codes apart? Asked over several connections at once."""
-    kinds = {"random": lambda: strange(chance), "near": lambda: near(chance.choice(codes), chance), "known": lambda: chance.choice(codes)}
+    kinds = {"random code": lambda: strange(chance), "near code": lambda: near(chance.choice(codes), chance), "known code": lambda: chance.choice(codes)}
+    kinds |= {"known mail": lambda: address(chance.randrange(PERSONS)), "strange mail": lambda: address(PERSONS + chance.randrange(PERSONS))}
     questions = [(kind, make_code()) for kind, make_code in kinds.items() for _ in range(count // len(kinds))]
     chance.shuffle(questions)
     took: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -245,7 +325,10 @@ def times(folder: Path, codes: list[str], chance: random.Random, count: int) -> 
             ask(wire, strange(random.Random(1)))
             for kind, code in share:
                 began = time.perf_counter()
-                ask(wire, code)
+                if "mail" in kind:
+                    ask(wire, code, path="/mail", field="mail")
+                else:
+                    ask(wire, code)
                 took[kind].append(time.perf_counter() - began)
         threads = [threading.Thread(target=run, args=(questions[number::CONNECTIONS],)) for number in range(CONNECTIONS)]
         for thread in threads:
@@ -257,10 +340,10 @@ def times(folder: Path, codes: list[str], chance: random.Random, count: int) -> 
         ordered = sorted(took[kind])
         print(f"{kind}: {len(ordered)} answers, median {ordered[len(ordered) // 2] * 1e3:.2f} ms, 99 % {ordered[len(ordered) * 99 // 100] * 1e3:.2f} ms, "
               f"least {ordered[0] * 1e3:.2f} ms")
-    for one, other in (("near", "random"), ("known", "random"), ("known", "near")):
+    for one, other in (("near code", "random code"), ("known code", "random code"), ("known code", "near code"), ("known mail", "strange mail")):
         share, error = slower(took[one], took[other])
-        print(f"chance that an answer to a {one} code is slower than one to a {other} code: {share:.4f} (standard error {error:.4f})")
-        expect(f"times do not tell {one} codes from {other} ones", abs(share - 0.5) <= STANDARD_ERRORS_MAX * error, share)
+        print(f"chance that an answer to a {one} is slower than one to a {other}: {share:.4f} (standard error {error:.4f})")
+        expect(f"times do not tell one {one} from one {other}", abs(share - 0.5) <= STANDARD_ERRORS_MAX * error, share)
 
 
 def slower(one: list[float], other: list[float]) -> tuple[float, float]:
@@ -276,7 +359,7 @@ def slower(one: list[float], other: list[float]) -> tuple[float, float]:
 def in_a_browser(folder: Path, codes: list[str], images: Path | None) -> None:
     images = (images or folder / "images").resolve()
     images.mkdir(parents=True, exist_ok=True)
-    with Served(folder, burst=20, wrong=1_000) as served:
+    with Served(folder, burst=30, wrong=1_000) as served:
         command = ["node", Path(__file__).parent / "browser.mjs", CACHE / "browser", f"http://127.0.0.1:{served.port}", codes[1], strange(random.Random(2)), images]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240, check=False)
     print(done.stdout, end="")

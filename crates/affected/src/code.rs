@@ -46,6 +46,13 @@ impl CaseCode {
         CaseCode(std::array::from_fn(|place| (bits >> (123 - 5 * place)) as u8 & 31))
     }
 
+    /// A code that nobody can foresee.
+    pub(crate) fn random() -> Result<CaseCode, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(CaseCode::from_hash(&bytes))
+    }
+
     /// Reads what a person typed: in any case, full-width or not, with or without separators, and with the letters
     /// that look like digits taken for those.
     pub fn parse(typed: &str) -> Result<CaseCode, Mistyped> {
@@ -129,17 +136,20 @@ fn is_separator(character: char) -> bool {
 }
 
 fn symbol(character: char) -> Option<u8> {
-    // Full-width forms lie 0xFEE0 above ASCII.
-    let narrow = match character {
-        '！'..='～' => char::from_u32(character as u32 - 0xFEE0)?,
-        other => other,
-    };
-    let letter = match narrow.to_ascii_uppercase() {
+    let letter = match narrow(character).to_ascii_uppercase() {
         'O' => '0',
         'I' | 'L' => '1',
         other => other,
     };
     ALPHABET.iter().position(|&known| char::from(known) == letter).and_then(|place| u8::try_from(place).ok())
+}
+
+/// A full-width form as its ASCII character, 0xFEE0 below it.
+pub(crate) fn narrow(character: char) -> char {
+    match character {
+        '！'..='～' => char::from_u32(character as u32 - 0xFEE0).unwrap_or(character),
+        other => other,
+    }
 }
 
 #[cfg(test)]

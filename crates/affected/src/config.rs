@@ -30,6 +30,8 @@ pub struct Config {
     /// Answers leave at multiples of this after the question came.
     #[serde(default = "beat_ms")]
     pub beat_ms: u64,
+    /// The Unix socket of the program that sends mails; without it, the page sends none.
+    pub courier: Option<PathBuf>,
     /// Who speaks.
     pub firm: Firm,
     /// How much is let through.

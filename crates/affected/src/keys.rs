@@ -2,7 +2,7 @@
 //! codes up and lies on the machine with the page. Whoever steals that machine, key and store, cannot make codes.
 
 use crate::Error;
-use crate::code::CaseCode;
+use crate::code::{self, CaseCode};
 use aes::Aes128;
 use cmac::{Cmac, KeyInit, Mac};
 use std::fmt;
@@ -28,6 +28,7 @@ enum Use {
     Code = 1,
     Lookup = 2,
     Seal = 3,
+    Mail = 4,
 }
 
 impl CodeKey {
@@ -53,6 +54,13 @@ impl LookupKey {
     #[must_use]
     pub fn hash(&self, code: &CaseCode) -> CodeHash {
         hash(&self.0, Use::Lookup, &[code.symbols()])
+    }
+
+    /// Under what a mail address is stored: without regard to case and width, as people type it.
+    #[must_use]
+    pub fn hash_mail(&self, address: &str) -> CodeHash {
+        let narrow = address.trim().chars().map(code::narrow).collect::<String>();
+        hash(&self.0, Use::Mail, &[narrow.to_lowercase().as_bytes()])
     }
 
     /// What proves that a store is whole and of this key.

@@ -11,6 +11,7 @@ pub mod config;
 mod error;
 pub mod keys;
 pub mod limits;
+pub mod mail;
 pub mod notice;
 pub mod site;
 pub mod store;

@@ -69,45 +69,49 @@ impl Limits {
 
     /// Whether the client may ask now. It costs the same whatever is asked, so a refusal says nothing about codes.
     pub fn may_ask(&mut self, client: Client, now: Duration) -> bool {
-        let (burst, per_minute) = (self.rates.client_burst, self.rates.client_per_minute);
+        let (burst, rate) = (self.rates.client_burst, per_second(self.rates.client_per_minute));
         if self.clients.len() >= CLIENTS_MAX && !self.clients.contains_key(&client) {
-            self.clients.retain(|_, bucket| !bucket.is_full(burst, per_minute, now));
+            self.clients.retain(|_, bucket| !bucket.is_full(burst, rate, now));
             if self.clients.len() >= CLIENTS_MAX {
-                return self.others.take(burst, per_minute, now);
+                return self.others.take(burst, rate, now);
             }
         }
-        self.clients.entry(client).or_insert_with(|| Bucket::full(burst)).take(burst, per_minute, now)
+        self.clients.entry(client).or_insert_with(|| Bucket::full(burst)).take(burst, rate, now)
     }
 
     /// Whether so many wrong codes came that answers slow down, right and wrong ones alike: a flood of guesses keeps
     /// nobody from what concerns them, and the pace says nothing about a code.
     #[must_use]
     pub fn is_flooded(&self, now: Duration) -> bool {
-        self.wrong.tokens_at(self.rates.wrong_burst, self.rates.wrong_per_minute, now) < 1.0
+        self.wrong.tokens_at(self.rates.wrong_burst, per_second(self.rates.wrong_per_minute), now) < 1.0
     }
 
     /// One more wrong code. True when it is the one with which the flood begins.
     pub fn count_wrong(&mut self, now: Duration) -> bool {
         let was_flooded = self.is_flooded(now);
-        self.wrong.take(self.rates.wrong_burst, self.rates.wrong_per_minute, now);
+        self.wrong.take(self.rates.wrong_burst, per_second(self.rates.wrong_per_minute), now);
         !was_flooded && self.is_flooded(now)
     }
 }
 
+fn per_second(per_minute: u32) -> f64 {
+    f64::from(per_minute) / 60.0
+}
+
 /// Tokens that come back with time.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     tokens: f64,
     at: Duration,
 }
 
 impl Bucket {
-    fn full(burst: u32) -> Bucket {
+    pub(crate) fn full(burst: u32) -> Bucket {
         Bucket { tokens: f64::from(burst), at: Duration::ZERO }
     }
 
-    fn take(&mut self, burst: u32, per_minute: u32, now: Duration) -> bool {
-        self.tokens = self.tokens_at(burst, per_minute, now);
+    pub(crate) fn take(&mut self, burst: u32, per_second: f64, now: Duration) -> bool {
+        self.tokens = self.tokens_at(burst, per_second, now);
         self.at = now;
         let may = self.tokens >= 1.0;
         if may {
@@ -116,12 +120,12 @@ impl Bucket {
         may
     }
 
-    fn is_full(&self, burst: u32, per_minute: u32, now: Duration) -> bool {
-        self.tokens_at(burst, per_minute, now) >= f64::from(burst)
+    fn is_full(&self, burst: u32, per_second: f64, now: Duration) -> bool {
+        self.tokens_at(burst, per_second, now) >= f64::from(burst)
     }
 
-    fn tokens_at(&self, burst: u32, per_minute: u32, now: Duration) -> f64 {
-        let came = now.saturating_sub(self.at).as_secs_f64() * f64::from(per_minute) / 60.0;
+    fn tokens_at(&self, burst: u32, per_second: f64, now: Duration) -> f64 {
+        let came = now.saturating_sub(self.at).as_secs_f64() * per_second;
         (self.tokens + came).min(f64::from(burst))
     }
 }

@@ -12,6 +12,8 @@ use crate::code::{CaseCode, Mistyped, TYPED_CHARS_MAX};
 use crate::config::Config;
 use crate::keys::{CodeHash, LookupKey};
 use crate::limits::{Client, Limits};
+use crate::mail::{self, Courier, Mailed, Message};
+use crate::notice::Left;
 use crate::store::Store;
 use crate::words::Language;
 use axum::Router;
@@ -49,6 +51,10 @@ pub struct Site {
     /// can choose or know.
     codes: Vec<(CodeHash, Known)>,
     pages: Pages,
+    /// Of all stores, sorted by hash; an address may stand in several.
+    addresses: Vec<(CodeHash, Known)>,
+    courier: Option<Arc<dyn Courier>>,
+    mailed: Mutex<Mailed>,
     trusted: Vec<IpNet>,
     beat: Duration,
     clock: Arc<dyn Clock>,
@@ -67,23 +73,41 @@ struct Known {
 enum Answer {
     Ready(Both),
     Mistyped(Mistyped, String),
+    MailMistyped(String),
+}
+
+/// What is asked.
+#[derive(Clone, Copy)]
+enum Question {
+    Code,
+    Mail,
 }
 
 impl Site {
-    /// Makes every page.
-    pub fn new(config: &Config, key: LookupKey, stores: &[Store], clock: Arc<dyn Clock>) -> Result<Site, Error> {
-        let mut pages = Pages::new(&config.firm)?;
+    /// Makes every page. Without a courier nobody can ask for a code by mail.
+    pub fn new(
+        config: &Config,
+        key: LookupKey,
+        stores: &[Store],
+        clock: Arc<dyn Clock>,
+        courier: Option<Arc<dyn Courier>>,
+    ) -> Result<Site, Error> {
+        let mut pages = Pages::new(&config.firm, courier.is_some())?;
         let mut codes = Vec::with_capacity(stores.iter().map(|store| store.entries().len()).sum());
+        let mut addresses = Vec::new();
         for store in stores {
             let sets = store.sets();
             let first = pages.add(store.notice(), &sets)?;
             let expires = Timestamp(store.notice().expires.as_microsecond());
-            codes.extend(store.entries().iter().map(|&(hash, left)| {
+            let known = |&(hash, left): &(CodeHash, Left)| {
                 // `sets` holds every entry's set, by construction.
                 let place = sets.partition_point(|&set| set < left);
                 (hash, Known { expires, page: first + place as u32 })
-            }));
+            };
+            codes.extend(store.entries().iter().map(known));
+            addresses.extend(store.mails().iter().map(known));
         }
+        addresses.sort_by_key(|&(hash, _)| hash);
         codes.sort_unstable_by_key(|&(hash, _)| hash);
         if codes.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(Error::Store("two stores have the same code; a case may be named once".to_owned()));
@@ -92,6 +116,9 @@ impl Site {
             key,
             codes,
             pages,
+            addresses,
+            courier,
+            mailed: Mutex::new(Mailed::new()),
             trusted: config.trusted_proxies.clone(),
             beat: config.beat(),
             clock,
@@ -109,7 +136,12 @@ impl Site {
     /// The routes. Served with the peer's address as `ConnectInfo`.
     pub fn router(self) -> Router {
         let site = Arc::new(self);
+        let mail = Router::new()
+            .route("/mail", get(mail_ja).post(ask_mail_ja))
+            .route("/en/mail", get(mail_en).post(ask_mail_en));
+        let mail = if site.courier.is_some() { mail } else { Router::new() };
         Router::new()
+            .merge(mail)
             .route("/", get(form_ja).post(ask_ja))
             .route("/en", get(form_en).post(ask_en))
             .route("/style.css", get(style))
@@ -121,6 +153,9 @@ impl Site {
     /// The page that a code leads to; the same page for all that lead nowhere.
     fn look_up(&self, code: &CaseCode, now: Timestamp) -> Option<u32> {
         let hash = self.key.hash(code);
+        if let Some(page) = self.mailed().take(&hash, self.clock.elapsed()) {
+            return Some(page);
+        }
         let place = self.codes.binary_search_by_key(&hash, |&(known, _)| known).ok()?;
         let known = self.codes[place].1;
         (now < known.expires).then_some(known.page)
@@ -141,6 +176,39 @@ impl Site {
                 Answer::Ready(self.pages.unknown())
             }
         }
+    }
+
+    /// The same page whether the address is known or not, and a message to the courier either way.
+    fn answer_mail(&self, typed: &str, language: Language) -> Answer {
+        if !mail::is_address(typed) {
+            return Answer::MailMistyped(typed.chars().take(mail::ADDRESS_BYTES_MAX).collect());
+        }
+        let (hash, now) = (self.key.hash_mail(typed), self.clock.elapsed());
+        let first = self.addresses.partition_point(|&(known, _)| known < hash);
+        let same = self.addresses[first..].iter().take_while(|&&(known, _)| known == hash);
+        let open = same.filter(|(_, known)| self.clock.now() < known.expires);
+        let mut pages: Vec<u32> = open.map(|(_, known)| known.page).collect();
+        if !pages.is_empty() && !self.mailed().may_mail(hash, now) {
+            pages.clear();
+        }
+        match mail::fresh_codes(pages.len()) {
+            Ok(codes) => {
+                for (code, &page) in codes.iter().zip(&pages) {
+                    self.mailed().expect(self.key.hash(code), page, now);
+                }
+                let to = (!pages.is_empty()).then(|| typed.trim().to_owned());
+                let codes = codes.iter().map(CaseCode::printed).collect();
+                if let Some(courier) = &self.courier {
+                    courier.hand(Message::new(to, language.words().lang, codes));
+                }
+            }
+            Err(err) => tracing::error!("the system gives no random bytes: {err}"),
+        }
+        Answer::Ready(self.pages.mailed())
+    }
+
+    fn mailed(&self) -> std::sync::MutexGuard<'_, Mailed> {
+        self.mailed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
@@ -168,14 +236,30 @@ async fn form_en(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn ask_ja(State(site): State<Arc<Site>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    ask(&site, peer.0, request, Language::Ja).await
+    ask(&site, peer.0, request, Question::Code, Language::Ja).await
 }
 
 async fn ask_en(State(site): State<Arc<Site>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    ask(&site, peer.0, request, Language::En).await
+    ask(&site, peer.0, request, Question::Code, Language::En).await
 }
 
-async fn ask(site: &Site, peer: SocketAddr, request: Request, language: Language) -> Response {
+async fn mail_ja(State(site): State<Arc<Site>>) -> Response {
+    html(StatusCode::OK, site.pages.mail_form().of(Language::Ja))
+}
+
+async fn mail_en(State(site): State<Arc<Site>>) -> Response {
+    html(StatusCode::OK, site.pages.mail_form().of(Language::En))
+}
+
+async fn ask_mail_ja(State(site): State<Arc<Site>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    ask(&site, peer.0, request, Question::Mail, Language::Ja).await
+}
+
+async fn ask_mail_en(State(site): State<Arc<Site>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    ask(&site, peer.0, request, Question::Mail, Language::En).await
+}
+
+async fn ask(site: &Site, peer: SocketAddr, request: Request, question: Question, language: Language) -> Response {
     let busy = |status| html(status, site.pages.busy().of(language));
     let Ok(_place) = site.under_way.try_acquire() else { return busy(StatusCode::SERVICE_UNAVAILABLE) };
     let client = Client::of(client::address(peer.ip(), request.headers(), &site.trusted));
@@ -191,13 +275,16 @@ async fn ask(site: &Site, peer: SocketAddr, request: Request, language: Language
         (limits.may_ask(client, now), limits.is_flooded(now))
     };
     let response = if may_ask {
-        match site.answer(&typed(&body)) {
-            Answer::Ready(both) => html(StatusCode::OK, both.of(language)),
-            Answer::Mistyped(problem, typed) => match site.pages.mistyped(language, problem, &typed) {
-                Ok(page) => html(StatusCode::OK, page),
-                Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            },
-        }
+        let answer = match question {
+            Question::Code => site.answer(&typed(&body, "code")),
+            Question::Mail => site.answer_mail(&typed(&body, "mail"), language),
+        };
+        let page = match answer {
+            Answer::Ready(both) => Ok(both.of(language)),
+            Answer::Mistyped(problem, typed) => site.pages.mistyped(language, problem, &typed),
+            Answer::MailMistyped(typed) => site.pages.mail_mistyped(language, &typed),
+        };
+        page.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), |page| html(StatusCode::OK, page))
     } else {
         busy(StatusCode::TOO_MANY_REQUESTS)
     };
@@ -211,9 +298,9 @@ fn next_beat(came: Instant, now: Instant, beat: Duration) -> Instant {
     came + beat.saturating_mul(u32::try_from(beats).unwrap_or(u32::MAX))
 }
 
-/// The form's field `code`; nothing when it is not there.
-fn typed(body: &[u8]) -> String {
-    let field = form_urlencoded::parse(body).find(|(name, _)| name == "code");
+/// A field of the form; nothing when it is not there.
+fn typed(body: &[u8], field: &str) -> String {
+    let field = form_urlencoded::parse(body).find(|(name, _)| name == field);
     field.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
@@ -262,9 +349,9 @@ mod tests {
 
     #[test]
     fn the_code_comes_from_the_form() {
-        assert_eq!(typed(b"code=04HMA-SW9NF&x=1"), "04HMA-SW9NF");
-        assert_eq!(typed("code=%EF%BC%90+4".as_bytes()), "０ 4");
-        assert_eq!(typed(b"cod=1"), "");
-        assert_eq!(typed(b"\xff\x00&&=="), "");
+        assert_eq!(typed(b"code=04HMA-SW9NF&x=1", "code"), "04HMA-SW9NF");
+        assert_eq!(typed("code=%EF%BC%90+4".as_bytes(), "code"), "０ 4");
+        assert_eq!(typed(b"cod=1", "code"), "");
+        assert_eq!(typed(b"\xff\x00&&==", "code"), "");
     }
 }

@@ -1,8 +1,9 @@
-//! The store: a case's notice, and keyed hashes of codes, each with the fields that left. No names, addresses or row
-//! keys are in it, and no codes.
+//! The store: a case's notice, and keyed hashes of codes and of mail addresses, each with the fields that left. No
+//! names, addresses, row keys or codes are in it. A hashed address is weaker than a hashed code: whoever has store and
+//! key can try addresses. It is there only when `codes` was given a register.
 //!
-//! A text file: `sekisho-affected 1`, the notice as one line of JSON, the number of codes, a sorted line for each
-//! (`hash left`, hexadecimal), and a seal under the lookup key. Written whole, read whole into memory: 24 bytes a code.
+//! A text file: `sekisho-affected 1`, the notice as one line of JSON, the numbers of codes and of addresses,
+//! a sorted line for each (`hash left`, hexadecimal), and a seal under the lookup key. Written whole, read whole into memory: 24 bytes a code.
 
 use crate::Error;
 use crate::keys::{CodeHash, LookupKey};
@@ -21,13 +22,27 @@ pub const SETS_MAX: usize = 1_024;
 pub struct Store {
     notice: Notice,
     entries: Vec<(CodeHash, Left)>,
+    mails: Vec<(CodeHash, Left)>,
 }
 
 impl Store {
     /// Sorts the codes of one case. Two persons with the same code cannot be told apart, and are an error.
-    pub fn new(notice: Notice, mut entries: Vec<(CodeHash, Left)>) -> Result<Store, Error> {
+    /// An address that several persons share is one, with the fields of all of them.
+    pub fn new(
+        notice: Notice,
+        mut entries: Vec<(CodeHash, Left)>,
+        mut mails: Vec<(CodeHash, Left)>,
+    ) -> Result<Store, Error> {
         entries.sort_unstable();
-        let store = Store { notice, entries };
+        mails.sort_unstable();
+        mails.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1.0 |= next.1.0;
+            }
+            same
+        });
+        let store = Store { notice, entries, mails };
         store.check()?;
         Ok(store)
     }
@@ -44,10 +59,16 @@ impl Store {
         &self.entries
     }
 
+    /// Hashed mail addresses and fields, sorted by hash.
+    #[must_use]
+    pub fn mails(&self) -> &[(CodeHash, Left)] {
+        &self.mails
+    }
+
     /// The different sets of fields, sorted.
     #[must_use]
     pub fn sets(&self) -> Vec<Left> {
-        let sets: std::collections::BTreeSet<_> = self.entries.iter().map(|&(_, left)| left).collect();
+        let sets: std::collections::BTreeSet<_> = self.all().map(|&(_, left)| left).collect();
         sets.into_iter().collect()
     }
 
@@ -56,8 +77,8 @@ impl Store {
         let mut sealed = Sealing { digest: Sha256::new(), output };
         writeln!(sealed, "{VERSION_LINE}")?;
         writeln!(sealed, "{}", serde_json::to_string(&self.notice)?)?;
-        writeln!(sealed, "{}", self.entries.len())?;
-        for (hash, left) in &self.entries {
+        writeln!(sealed, "{} {}", self.entries.len(), self.mails.len())?;
+        for (hash, left) in self.all() {
             writeln!(sealed, "{} {:x}", hex::encode(hash), left.0)?;
         }
         let seal = key.seal(&sealed.digest.finalize());
@@ -79,29 +100,36 @@ impl Store {
         }
         let mut lines = sealed.lines().skip(1);
         let notice = lines.next().and_then(|line| serde_json::from_str(line).ok());
-        let count: Option<usize> = lines.next().and_then(|line| line.parse().ok());
+        let counts = lines.next().and_then(|line| line.split_once(' '));
+        let counts = counts.and_then(|(codes, mails)| Some((codes.parse().ok()?, mails.parse().ok()?)));
         let entries: Option<Vec<_>> = lines.map(entry).collect();
-        let (Some(notice), Some(count), Some(entries)) = (notice, count, entries) else {
+        let (Some(notice), Some((codes, mails)), Some(mut entries)) = (notice, counts, entries) else {
             return Err(wrong("a line of it cannot be read; make it again with this version"));
         };
-        if count != entries.len() {
+        if entries.len().checked_sub(codes) != Some(mails) {
             return Err(wrong("it has another number of codes than it says"));
         }
-        let store = Store { notice, entries };
+        let mails = entries.split_off(codes);
+        let store = Store { notice, entries, mails };
         store.check()?;
         Ok(store)
     }
 
+    fn all(&self) -> impl Iterator<Item = &(CodeHash, Left)> {
+        self.entries.iter().chain(&self.mails)
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.notice.check()?;
-        if self.entries.len() > CODES_MAX {
+        if self.entries.len().max(self.mails.len()) > CODES_MAX {
             return Err(Error::Store(format!("it has more than {CODES_MAX} codes; split the case")));
         }
-        if self.entries.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+        let sorted = |entries: &[(CodeHash, Left)]| entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if !sorted(&self.entries) || !sorted(&self.mails) {
             return Err(Error::Store("two rows have the same code, or the codes are not sorted".to_owned()));
         }
         let named = u64::MAX.checked_shr(64 - self.notice.fields.len() as u32).unwrap_or(0);
-        if self.entries.iter().any(|(_, left)| left.0 & !named != 0) {
+        if self.all().any(|(_, left)| left.0 & !named != 0) {
             return Err(Error::Store("a code names a field that the notice does not have".to_owned()));
         }
         let sets = self.sets().len();
@@ -147,7 +175,8 @@ mod tests {
 
     fn store() -> Store {
         let notice = Notice::parse(EXAMPLE).expect("a notice");
-        Store::new(notice, vec![([9; 16], Left(1)), ([3; 16], Left(3)), ([5; 16], Left(1))]).expect("a store")
+        let codes = vec![([9; 16], Left(1)), ([3; 16], Left(3)), ([5; 16], Left(1))];
+        Store::new(notice, codes, vec![([7; 16], Left(1)), ([7; 16], Left(2))]).expect("a store")
     }
 
     fn written() -> String {
@@ -160,6 +189,7 @@ mod tests {
     fn a_store_is_read_as_it_was_written() {
         let store = Store::read(&key("11"), &written()).expect("it is whole");
         assert_eq!(store.entries(), [([3; 16], Left(3)), ([5; 16], Left(1)), ([9; 16], Left(1))]);
+        assert_eq!(store.mails(), [([7; 16], Left(3))], "a shared address is one");
         assert_eq!(store.sets(), [Left(1), Left(3)]);
         assert_eq!(store.notice().case, "hakone-2026-1");
     }
@@ -170,7 +200,7 @@ mod tests {
         for (key, text) in [
             (key("22"), text.clone()),
             (key("11"), text.replace("0505", "0506")),
-            (key("11"), text.replace("\n3\n", "\n4\n")),
+            (key("11"), text.replace("\n3 1\n", "\n4 0\n")),
             (key("11"), text.lines().take(4).collect::<Vec<_>>().join("\n")),
             (key("11"), text.replace("affected 1", "affected 2")),
             (key("11"), String::new()),
@@ -182,7 +212,7 @@ mod tests {
     #[test]
     fn codes_that_cannot_be_told_apart_are_refused() {
         let notice = || Notice::parse(EXAMPLE).expect("a notice");
-        assert!(Store::new(notice(), vec![([1; 16], Left(1)), ([1; 16], Left(3))]).is_err());
-        assert!(Store::new(notice(), vec![([1; 16], Left(8))]).is_err());
+        assert!(Store::new(notice(), vec![([1; 16], Left(1)), ([1; 16], Left(3))], Vec::new()).is_err());
+        assert!(Store::new(notice(), vec![([1; 16], Left(8))], Vec::new()).is_err());
     }
 }

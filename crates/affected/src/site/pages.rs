@@ -1,4 +1,4 @@
-//! The pages as bytes, each padded to the same length, made once. A mistyped code alone is answered with a page of its
+//! The pages as bytes, each padded to the same length, made once. What is mistyped alone is answered with a page of its
 //! own, because it shows again what was typed.
 
 use crate::Error;
@@ -23,7 +23,10 @@ pub(super) struct Both([Bytes; 2]);
 #[derive(Debug)]
 pub(super) struct Pages {
     firm: Firm,
+    has_mail: bool,
     form: Both,
+    mail_form: Both,
+    mailed: Both,
     unknown: Both,
     busy: Both,
     found: Vec<Both>,
@@ -32,6 +35,17 @@ pub(super) struct Pages {
 #[derive(Template)]
 #[template(path = "form.html")]
 struct FormPage<'a> {
+    w: &'static Words,
+    firm: &'a str,
+    contact: Vec<&'a str>,
+    problem: Option<&'a str>,
+    typed: &'a str,
+    has_mail: bool,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct MailPage<'a> {
     w: &'static Words,
     firm: &'a str,
     contact: Vec<&'a str>,
@@ -76,14 +90,17 @@ impl Both {
 }
 
 impl Pages {
-    pub(super) fn new(firm: &Firm) -> Result<Pages, Error> {
+    pub(super) fn new(firm: &Firm, has_mail: bool) -> Result<Pages, Error> {
         let text = |language: Language, title, paragraphs: &[&str]| {
             let (firm, contact) = head(firm, language);
             padded("-", &TextPage { w: language.words(), firm, contact, title, paragraphs })
         };
         Ok(Pages {
             firm: firm.clone(),
-            form: Both::make(|language| form(firm, language, None, ""))?,
+            has_mail,
+            form: Both::make(|language| form(firm, has_mail, language, None, ""))?,
+            mail_form: Both::make(|language| mail_form(firm, language, None, ""))?,
+            mailed: Both::make(|language| text(language, language.words().mailed_title, &language.words().mailed))?,
             unknown: Both::make(|language| text(language, language.words().unknown_title, &language.words().unknown))?,
             busy: Both::make(|language| text(language, language.words().busy_title, &[language.words().busy]))?,
             found: Vec::new(),
@@ -104,6 +121,14 @@ impl Pages {
         self.form.clone()
     }
 
+    pub(super) fn mail_form(&self) -> Both {
+        self.mail_form.clone()
+    }
+
+    pub(super) fn mailed(&self) -> Both {
+        self.mailed.clone()
+    }
+
     pub(super) fn unknown(&self) -> Both {
         self.unknown.clone()
     }
@@ -117,7 +142,11 @@ impl Pages {
     }
 
     pub(super) fn mistyped(&self, language: Language, problem: Mistyped, typed: &str) -> Result<Bytes, Error> {
-        form(&self.firm, language, Some(language.words().mistyped(problem)), typed)
+        form(&self.firm, self.has_mail, language, Some(language.words().mistyped(problem)), typed)
+    }
+
+    pub(super) fn mail_mistyped(&self, language: Language, typed: &str) -> Result<Bytes, Error> {
+        mail_form(&self.firm, language, Some(language.words().mail_problem), typed)
     }
 }
 
@@ -125,9 +154,14 @@ fn head(firm: &Firm, language: Language) -> (&str, Vec<&str>) {
     (language.of(&firm.name), firm.contact.iter().map(|line| language.of(line)).collect())
 }
 
-fn form(firm: &Firm, language: Language, problem: Option<&str>, typed: &str) -> Result<Bytes, Error> {
+fn form(firm: &Firm, has_mail: bool, language: Language, problem: Option<&str>, typed: &str) -> Result<Bytes, Error> {
     let (firm, contact) = head(firm, language);
-    padded("-", &FormPage { w: language.words(), firm, contact, problem, typed })
+    padded("-", &FormPage { w: language.words(), firm, contact, problem, typed, has_mail })
+}
+
+fn mail_form(firm: &Firm, language: Language, problem: Option<&str>, typed: &str) -> Result<Bytes, Error> {
+    let (firm, contact) = head(firm, language);
+    padded("-", &MailPage { w: language.words(), firm, contact, problem, typed })
 }
 
 fn found(firm: &Firm, language: Language, notice: &Notice, left: Left) -> Result<Bytes, Error> {

@@ -6,13 +6,14 @@ use http_body_util::BodyExt;
 use sekisho_affected::codes;
 use sekisho_affected::config::Config;
 use sekisho_affected::keys::{CodeKey, LookupKey};
+use sekisho_affected::mail::{Courier, Message};
 use sekisho_affected::notice::Notice;
 use sekisho_affected::site::{ANSWER_BYTES, Site};
 use sekisho_affected::store::Store;
 use sekisho_model::Timestamp;
 use sekisho_testkit::SimClock;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt;
 
@@ -52,6 +53,17 @@ struct Page {
     router: Router,
     clock: Arc<SimClock>,
     codes: Vec<String>,
+    mails: Arc<Mails>,
+}
+
+/// What the courier got.
+#[derive(Debug, Default)]
+struct Mails(Mutex<Vec<Message>>);
+
+impl Courier for Mails {
+    fn hand(&self, message: Message) {
+        self.0.lock().expect("nobody panics with it").push(message);
+    }
 }
 
 struct Reply {
@@ -64,18 +76,21 @@ fn page() -> Page {
     let (code, lookup) = (CodeKey::parse(&"11".repeat(16)), LookupKey::parse(&"22".repeat(16)));
     let (code, lookup) = (code.expect("a key"), lookup.expect("a key"));
     let rows = "register,row_key,fields\ncustomers,10001,email\ncustomers,10002,name email\n";
+    let register = "id,mail\n10001,taro@example.jp\n10002,Family@example.jp\n";
+    let mails = codes::mails(register.as_bytes(), "id", "mail").expect("a register");
     let mut mailing = Vec::new();
     let notice = Notice::parse(NOTICE).expect("a notice");
-    let store = codes::make(notice, (&code, &lookup), rows.as_bytes(), &mut mailing).expect("codes");
+    let store = codes::make(notice, (&code, &lookup), rows.as_bytes(), &mails, &mut mailing).expect("codes");
     let mut written = Vec::new();
     store.write(&lookup, &mut written).expect("a vector takes everything");
     let store = Store::read(&lookup, &String::from_utf8(written).expect("a text file")).expect("as it was written");
     let mailing = String::from_utf8(mailing).expect("a text file");
     let codes = mailing.lines().skip(1).map(|line| line.rsplit(',').next().expect("a column").to_owned());
     let clock = Arc::new(SimClock::at(instant(NOW)));
-    let site = Site::new(&Config::parse(CONFIG).expect("a configuration"), lookup, &[store], clock.clone());
+    let (config, mails) = (Config::parse(CONFIG).expect("a configuration"), Arc::new(Mails::default()));
+    let site = Site::new(&config, lookup, &[store], clock.clone(), Some(mails.clone()));
     let peer: SocketAddr = "127.0.0.1:4000".parse().expect("an address");
-    Page { router: site.expect("a site").router().layer(MockConnectInfo(peer)), clock, codes: codes.collect() }
+    Page { router: site.expect("a site").router().layer(MockConnectInfo(peer)), clock, codes: codes.collect(), mails }
 }
 
 fn instant(text: &str) -> Timestamp {
@@ -96,6 +111,15 @@ impl Page {
 
     async fn ask(&self, path: &str, code: &str) -> Reply {
         self.ask_from(path, code, "192.0.2.1").await
+    }
+
+    async fn ask_mail(&self, path: &str, mail: &str) -> Reply {
+        let form = format!("mail={mail}");
+        self.send(Request::post(path).body(Body::from(form)).expect("a request")).await
+    }
+
+    fn mailed(&self) -> Vec<Message> {
+        std::mem::take(&mut self.mails.0.lock().expect("nobody panics with it"))
     }
 
     async fn ask_from(&self, path: &str, code: &str, client: &str) -> Reply {
@@ -229,4 +253,53 @@ async fn a_flood_of_wrong_codes_slows_every_answer_alike() {
 async fn a_question_that_is_too_large_is_refused() {
     let page = page();
     assert_eq!(page.ask("/", &"A".repeat(5_000)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_address_gets_a_code_by_mail_that_works_once() {
+    let page = page();
+    page.ask_mail("/en/mail", " family@EXAMPLE.jp ").await;
+    let mailed = page.mailed();
+    assert_eq!((mailed[0].to.as_deref(), mailed[0].lang, mailed[0].minutes), (Some("family@EXAMPLE.jp"), "en", 30));
+    let unknown = page.ask("/", &strange(1)).await.body;
+    assert!(page.ask("/", &mailed[0].codes[0]).await.body.contains("<li>お名前</li><li>メールアドレス</li>"));
+    assert_eq!(page.ask("/", &mailed[0].codes[0]).await.body, unknown, "once");
+    page.ask_mail("/mail", "taro@example.jp").await;
+    page.clock.advance(Duration::from_secs(30 * 60));
+    assert_eq!(page.ask("/", &page.mailed()[0].codes[0]).await.body, unknown, "too late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strange_address_gets_the_same_answer_and_no_mail() {
+    let page = page();
+    let known = page.ask_mail("/mail", "taro@example.jp").await;
+    let began = tokio::time::Instant::now();
+    let strange = page.ask_mail("/mail", "hanako@example.jp").await;
+    assert!((50..=51).contains(&began.elapsed().as_millis()));
+    assert_eq!((strange.status, &strange.body), (known.status, &known.body));
+    assert_eq!(format!("{:?}", strange.headers), format!("{:?}", known.headers));
+    let mailed = page.mailed();
+    assert_eq!((mailed[1].to.as_deref(), mailed[1].codes.len()), (None, 1), "the courier works alike");
+    assert_eq!(page.ask("/", &mailed[1].codes[0]).await.body, page.ask("/", &self::strange(1)).await.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_is_not_flooded_and_the_page_does_not_say_so() {
+    let page = page();
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(page.ask_mail("/mail", "taro@example.jp").await.body);
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert_eq!(page.mailed().iter().filter(|message| message.to.is_some()).count(), 3);
+    let wrong = page.ask_mail("/mail", "taro").await.body;
+    assert!(wrong.contains("形式をお確かめください") && page.mailed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_case_mails_nothing() {
+    let page = page();
+    page.clock.step_wall_clock(instant("2027-12-01T00:00:00+09:00"));
+    page.ask_mail("/mail", "taro@example.jp").await;
+    assert_eq!(page.mailed()[0].to, None);
 }

@@ -4,15 +4,17 @@
 //! machine that serves the page.
 
 use super::Done;
-use crate::{files, keys};
+use crate::{files, keys, register_file};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use sekisho_affected::config::Config;
 use sekisho_affected::keys::{CodeKey, KEY_BYTES, LookupKey};
+use sekisho_affected::mail::{Courier, SocketCourier};
 use sekisho_affected::notice::Notice;
 use sekisho_affected::site::{self, Site};
 use sekisho_affected::store::Store;
 use sekisho_affected::{Error, codes};
+use sekisho_edm::Encoding;
 use sekisho_model::SystemClock;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,6 +47,8 @@ pub(crate) enum Command {
         /// Where to write the page's store (mode 0600); replaced when it exists.
         #[arg(long)]
         store: PathBuf,
+        #[command(flatten)]
+        register: Register,
     },
     /// Serve the page until SIGTERM or Ctrl-C, as plain HTTP behind a proxy that does TLS.
     #[command(after_help = "Example:\n  sekisho affected serve -c affected.toml")]
@@ -55,27 +59,57 @@ pub(crate) enum Command {
     },
 }
 
+/// Where the persons' mail addresses are read from, so that the page can mail codes. Their keyed hashes go into the
+/// store.
+#[derive(clap::Args)]
+pub(crate) struct Register {
+    /// The firm's register (CSV); with it, the page can send codes by mail.
+    #[arg(long, requires = "row_key", requires = "mail")]
+    register: Option<PathBuf>,
+    /// The register's column with the row keys.
+    #[arg(long, requires = "register")]
+    row_key: Option<String>,
+    /// The register's column with the mail addresses.
+    #[arg(long, requires = "register")]
+    mail: Option<String>,
+}
+
+impl Register {
+    fn mails(&self) -> Result<codes::Mails> {
+        let (Some(path), Some(row_key), Some(mail)) = (&self.register, &self.row_key, &self.mail) else {
+            return Ok(codes::Mails::new());
+        };
+        let (text, _) = register_file::read(path, Encoding::Auto)?;
+        codes::mails(text.as_bytes(), row_key, mail).with_context(|| format!("`{}`", path.display()))
+    }
+}
+
 impl Command {
     pub(crate) fn run(self) -> Result<Done> {
         match self {
-            Command::Codes { notice, rows, keys, mailing, store } => make(&notice, &rows, &keys, &mailing, &store),
+            Command::Codes { notice, rows, keys, mailing, store, register } => {
+                make((&notice, &rows, &keys), &register, (&mailing, &store))
+            }
             Command::Serve { config } => serve(&config),
         }
     }
 }
 
-fn make(notice: &Path, rows: &Path, keys: &Path, mailing: &Path, store: &Path) -> Result<Done> {
+fn make(from: (&Path, &Path, &Path), register: &Register, to: (&Path, &Path)) -> Result<Done> {
+    let ((notice, rows, keys), (mailing, store)) = (from, to);
     let notice = Notice::parse(&read(notice)?).with_context(|| format!("`{}`", notice.display()))?;
     let (code_key, lookup_key) = load_or_create(keys)?;
     let opened = std::fs::File::open(rows).with_context(|| format!("cannot open `{}`", rows.display()))?;
+    let mails = register.mails()?;
     // All in memory, so that a fault in the last row leaves no file behind.
     let mut codes = Vec::new();
-    let made = codes::make(notice, (&code_key, &lookup_key), io::BufReader::new(opened), &mut codes)
+    let made = codes::make(notice, (&code_key, &lookup_key), io::BufReader::new(opened), &mails, &mut codes)
         .with_context(|| format!("`{}`", rows.display()))?;
     let cannot = |path: &Path| format!("cannot write `{}`", path.display());
     files::replace_private(mailing, |output| output.write_all(&codes)).with_context(|| cannot(mailing))?;
     files::replace_private(store, |output| made.write(&lookup_key, output)).with_context(|| cannot(store))?;
-    eprintln!("{} codes for case `{}`", made.entries().len(), made.notice().case);
+    let (codes, mails) = (made.entries().len(), made.mails().len());
+    eprintln!("{codes} codes and {mails} mail addresses for case `{}`", made.notice().case);
     Ok(Done::Yes)
 }
 
@@ -89,10 +123,12 @@ fn serve(path: &Path) -> Result<Done> {
         let store = folder.join(store);
         stores.push(Store::read(&key, &read(&store)?).with_context(|| format!("`{}`", store.display()))?);
     }
-    let site = Site::new(&config, key, &stores, Arc::new(SystemClock::new()))?;
-    drop(stores);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
+        let courier = config.courier.as_ref().map(|socket| SocketCourier::start(folder.join(socket)));
+        let courier = courier.map(|courier| Arc::new(courier) as Arc<dyn Courier>);
+        let site = Site::new(&config, key, &stores, Arc::new(SystemClock::new()), courier)?;
+        drop(stores);
         let bound = tokio::net::TcpListener::bind(config.listen).await;
         let listener = bound.map_err(|source| Error::Listen { address: config.listen, source })?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

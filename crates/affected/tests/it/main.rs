@@ -2,3 +2,4 @@
 //! tokio's paused clock, so that no test waits.
 
 mod page;
+mod readme;

@@ -123,6 +123,9 @@ fn serve(path: &Path) -> Result<Done> {
         let store = folder.join(store);
         stores.push(Store::read(&key, &read(&store)?).with_context(|| format!("`{}`", store.display()))?);
     }
+    if config.trusted_proxies.is_empty() {
+        eprintln!("warning: `trusted_proxies` is empty: behind a proxy, everybody is one client and shares its limit");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         let courier = config.courier.as_ref().map(|socket| SocketCourier::start(folder.join(socket)));

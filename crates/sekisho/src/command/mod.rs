@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod affected;
 mod canaries;
 mod case;
 mod check;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Case(case::Command),
+    #[command(subcommand)]
+    Affected(affected::Command),
     Contain(contain::Contain),
     CutOff(contain::CutOff),
     Release(contain::Release),
@@ -74,6 +77,7 @@ impl Command {
             Command::Edm(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
+            Command::Affected(command) => command.run(),
             Command::Contain(arguments) => arguments.run(),
             Command::CutOff(arguments) => arguments.run(),
             Command::Release(arguments) => arguments.run(),

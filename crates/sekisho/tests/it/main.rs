@@ -1,5 +1,6 @@
 //! The real executable, as an operator runs it.
 
+mod affected;
 #[cfg(feature = "demo")]
 mod demo;
 mod found_file;

@@ -10,9 +10,11 @@ mod init;
 mod observe;
 mod policy;
 mod register;
+mod register_site;
 mod scope;
 mod serve;
 mod verify;
+mod watch;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     CutOff(contain::CutOff),
     Release(contain::Release),
     Contained(contain::Show),
+    Watch(Box<watch::Arguments>),
+    #[command(subcommand)]
+    RegisterSite(register_site::Command),
 }
 
 impl Command {
@@ -71,6 +76,8 @@ impl Command {
             Command::CutOff(arguments) => arguments.run(),
             Command::Release(arguments) => arguments.run(),
             Command::Contained(arguments) => arguments.run(),
+            Command::Watch(arguments) => arguments.run(),
+            Command::RegisterSite(command) => command.run(),
         }
     }
 }

@@ -293,6 +293,25 @@ def conditional(watch):
         watch.failures.append(f"conditional: {asked} {happened}")
 
 
+def daemon(watch):
+    """`run` looks at what is due, and ends in order at SIGTERM."""
+    site = Site("daemon")
+    site.pages["/notice.html"] = CARD
+    site.start()
+    place = ["--dir", watch.root / "daemon", "--keys", watch.root / "daemon-keys"]
+    subprocess.run([SEKISHO, "watch", "add", site.url("/notice.html"), *place], check=True, capture_output=True)
+    command = [SEKISHO, "watch", "run", "--allow-private", "--host-gap", "1ms", *place]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        told = running.stdout.readline()
+        running.terminate()
+        code = running.wait(timeout=30)
+    site.stop()
+    good = told.startswith("published") and code == 0
+    print(f"  {'ok    ' if good else 'FAILED'} daemon: {told.split()[0]}, then SIGTERM: exit code {code}")
+    if not good:
+        watch.failures.append(f"daemon: {told!r}, exit code {code}")
+
+
 def evidence(watch):
     """The archive is whole by our own word and by warcio's; one changed byte is found."""
     whole = watch.run("verify", at=False)
@@ -417,7 +436,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         watch = Watch(root, seed)
         print(f"watch: a local site, seed {seed}, the clock begins at {BEGIN}")
-        steps = [fx_on, lively, small_ones, outage, tls_error, manners, conditional, evidence, public_register]
+        steps = [fx_on, lively, small_ones, outage, tls_error, manners, conditional, daemon, evidence, public_register]
         for step in steps:
             step(watch)
         watch.site.stop()

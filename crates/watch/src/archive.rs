@@ -76,7 +76,10 @@ impl Archive {
             let reason = format!("the record at byte {} of `{}` {what}", record.offset, path.display());
             anchor::not_whole(&self.dir, &reason)
         };
-        let file = File::open(&path).map_err(Error::disk("read", &path))?;
+        let file = match File::open(&path) {
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Err(refuse("is missing, with its file")),
+            other => other.map_err(Error::disk("read", &path))?,
+        };
         let length = file.metadata().map_err(Error::disk("read", &path))?.len();
         if record.offset.checked_add(record.bytes).is_none_or(|end| end > length) {
             return Err(refuse("is missing"));

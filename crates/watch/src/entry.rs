@@ -14,6 +14,9 @@ pub struct Entry {
     pub format: String,
     /// When.
     pub at: Timestamp,
+    /// The time was given by hand (`--at`): a test or demonstration, no evidence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_time_given: bool,
     /// The watched address.
     pub url: String,
     /// What.

@@ -26,6 +26,8 @@ pub struct PageReport {
     pub case: Option<String>,
     /// Still watched?
     pub is_watched: bool,
+    /// A time in its history was given by hand: it is no evidence.
+    pub has_given_time: bool,
     /// How the notice stands, apart from outages.
     pub standing: Standing,
     /// Since when it stands; since when it has been gone.
@@ -68,6 +70,7 @@ impl PageReport {
             firm: page.about.firm.clone(),
             case: page.about.case.clone(),
             is_watched: page.is_watched,
+            has_given_time: page.has_given_time,
             standing: page.standing.clone(),
             since: page.since,
             unreachable_since: page.unreachable_since,

@@ -35,6 +35,9 @@ pub struct LogFinding {
     /// The state to compare with next time; only when it was believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<LogSeen>,
+    /// The signed checkpoint that contradicts the one believed before: with that one it is proof by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradicting_note: Option<String>,
 }
 
 /// The words, in the order in which they are looked for.
@@ -105,7 +108,13 @@ pub(crate) async fn look(
     page: &str,
     now: Timestamp,
 ) -> LogFinding {
-    let mut finding = LogFinding { state: LogState::Match, detail: String::new(), documents_matching: 0, seen: None };
+    let mut finding = LogFinding {
+        state: LogState::Match,
+        detail: String::new(),
+        documents_matching: 0,
+        seen: None,
+        contradicting_note: None,
+    };
     if let Err((state, detail)) = walk(fetcher, log, seen, page, now, &mut finding).await {
         finding.state = state;
         finding.detail = detail;
@@ -136,11 +145,15 @@ async fn walk(
     let mut remote = Remote { fetcher, base, have: BTreeMap::new() };
     let note = remote.file("log/checkpoint").await.map_err(unreachable)?;
     let checkpoint = Checkpoint::open(&note, &key).map_err(invalid)?;
-    remote.continues(seen, &checkpoint).await?;
+    let note = String::from_utf8_lossy(&note).into_owned();
+    if let Err((state, detail)) = remote.continues(seen, &checkpoint).await {
+        let contradicts = matches!(state, LogState::Rollback | LogState::Fork);
+        finding.contradicting_note = contradicts.then_some(note);
+        return Err((state, detail));
+    }
     let root = hex::encode(checkpoint.root.0);
     let is_same = seen.is_some_and(|seen| seen.size == checkpoint.size && seen.root == root);
     let since = seen.filter(|_| is_same).map_or(now, |seen| seen.since);
-    let note = String::from_utf8_lossy(&note).into_owned();
     finding.seen = Some(LogSeen { size: checkpoint.size, root, since, note });
 
     let site = remote.file("site.json").await.map_err(unreachable)?;

@@ -24,6 +24,7 @@ use std::path::Path;
 pub struct Store {
     anchor: Anchor,
     state: State,
+    is_time_given: bool,
 }
 
 /// The state directory as anybody may read it, also while it is written.
@@ -38,7 +39,13 @@ impl Store {
     /// Opens a directory for writing, making it and the key in `keys` when there are none.
     pub fn open(dir: &Path, keys: &Path) -> Result<Store, Error> {
         let (anchor, entries) = Anchor::open(dir, keys)?;
-        Ok(Store { anchor, state: State::fold(dir, &entries)? })
+        Ok(Store { anchor, state: State::fold(dir, &entries)?, is_time_given: false })
+    }
+
+    /// Entries from now on say that their time was given by hand.
+    #[must_use]
+    pub fn with_given_time(self) -> Store {
+        Store { is_time_given: true, ..self }
     }
 
     /// What is known.
@@ -53,7 +60,7 @@ impl Store {
         if known.is_some_and(|known| known.is_watched && known.about == about) {
             return Ok(false);
         }
-        self.append(&Entry { format: FORMAT.to_owned(), at, url: url.to_owned(), event: Event::Added(about) })?;
+        self.append(at, url, Event::Added(about))?;
         Ok(true)
     }
 
@@ -62,7 +69,7 @@ impl Store {
         if self.state.watched.get(url).is_none_or(|known| !known.is_watched) {
             return Err(Error::NotWatched { url: url.to_owned() });
         }
-        self.append(&Entry { format: FORMAT.to_owned(), at, url: url.to_owned(), event: Event::Dropped })
+        self.append(at, url, Event::Dropped)
     }
 
     /// Keeps a check and what went over the wire for it.
@@ -76,12 +83,14 @@ impl Store {
         let metadata = serde_json::to_vec(&check).expect("a check is plain data");
         check.records = self.state.archive.write(at, url, exchanges, metadata)?;
         let event = Event::Checked(Box::new(check));
-        self.append(&Entry { format: FORMAT.to_owned(), at, url: url.to_owned(), event })
+        self.append(at, url, event)
     }
 
-    fn append(&mut self, entry: &Entry) -> Result<(), Error> {
-        self.anchor.append(&serde_json::to_vec(entry).expect("an entry is plain data"))?;
-        self.state.apply(entry);
+    fn append(&mut self, at: Timestamp, url: &str, event: Event) -> Result<(), Error> {
+        let (format, is_time_given) = (FORMAT.to_owned(), self.is_time_given);
+        let entry = Entry { format, at, is_time_given, url: url.to_owned(), event };
+        self.anchor.append(&serde_json::to_vec(&entry).expect("an entry is plain data"))?;
+        self.state.apply(&entry);
         Ok(())
     }
 }
@@ -155,3 +164,6 @@ pub(crate) fn parse(dir: &Path, number: usize, entry: &[u8]) -> Result<Entry, Er
     }
     Ok(entry)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct WatchedPage {
     pub about: About,
     /// Still watched?
     pub is_watched: bool,
+    /// A time in its history was given by hand: it is no evidence.
+    pub has_given_time: bool,
     /// How the notice stands, apart from outages.
     pub standing: Standing,
     /// Since when it stands; since when it has been gone.
@@ -108,6 +110,7 @@ impl Watched {
     /// Takes note of an entry.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let page = self.0.entry(entry.url.clone()).or_default();
+        page.has_given_time |= entry.is_time_given;
         match &entry.event {
             Event::Added(about) => {
                 page.is_watched = true;

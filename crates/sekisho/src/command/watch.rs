@@ -12,6 +12,7 @@ use sekisho_watch::entry::{About, Check, FirmLog};
 use sekisho_watch::fetch::{Fetcher, Options};
 use sekisho_watch::report::Report;
 use sekisho_watch::round::{self, Schedule};
+use sekisho_watch::sekisho_log::LogState;
 use sekisho_watch::verdict::Verdict;
 use sekisho_watch::{State, Store};
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
     after_help = "Example:\n  sekisho watch https://hakone-fx.example/news/20261123.html\n  sekisho watch add --list urls.txt --case 2026-11\n  sekisho watch run --contact desk@example.com\n  sekisho watch report"
 )]
 pub(crate) struct Arguments {
@@ -61,8 +63,7 @@ struct Place {
     /// The directory of the key that signs the log; made at the first use. Keep it elsewhere than the archive.
     #[arg(long, value_name = "DIR", default_value = "watch-keys")]
     keys: PathBuf,
-    /// The time to write down instead of the clock's, for tests and demonstrations. The archive cannot tell it from a
-    /// true one: never use it for evidence.
+    /// The time to write down instead of the clock's, for tests and demonstrations; the log says that it was given.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     at: Option<String>,
 }
@@ -74,7 +75,7 @@ struct Place {
 )]
 struct Add {
     /// The addresses of notices.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = address)]
     urls: Vec<String>,
     /// A file with one address a line.
     #[arg(long, value_name = "FILE")]
@@ -100,7 +101,7 @@ struct Add {
 #[command(after_help = "Example:\n  sekisho watch remove https://hakone-fx.example/news/1.html")]
 struct Remove {
     /// The addresses.
-    #[arg(value_name = "URL", required = true)]
+    #[arg(value_name = "URL", required = true, value_parser = address)]
     urls: Vec<String>,
     #[command(flatten)]
     place: Place,
@@ -171,7 +172,7 @@ enum Format {
 #[command(after_help = "Example:\n  sekisho watch diff https://hakone-fx.example/news/1.html")]
 struct DiffArguments {
     /// The address.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = address)]
     url: String,
     #[command(flatten)]
     place: Place,
@@ -214,7 +215,9 @@ impl Arguments {
 
 impl Place {
     fn open(&self) -> Result<Store> {
-        Store::open(&self.dir, &self.keys).with_context(|| format!("cannot open the watch in `{}`", self.dir.display()))
+        let store = Store::open(&self.dir, &self.keys);
+        let store = store.with_context(|| format!("cannot open the watch in `{}`", self.dir.display()))?;
+        Ok(if self.at.is_some() { store.with_given_time() } else { store })
     }
 
     fn read(&self) -> Result<State> {
@@ -233,7 +236,7 @@ impl Place {
 impl Add {
     /// Adds the pages; their addresses as they are watched.
     fn run(&self) -> Result<Vec<String>> {
-        let mut urls = self.urls.iter().map(|url| sekisho_watch::parse_url(url)).collect::<Result<Vec<_>, _>>()?;
+        let mut urls = self.urls.clone();
         if let Some(list) = &self.list {
             let text =
                 std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
@@ -275,7 +278,7 @@ impl Remove {
         let now = self.place.now()?;
         let mut store = self.place.open()?;
         for url in &self.urls {
-            store.drop_page(now, &sekisho_watch::parse_url(url)?)?;
+            store.drop_page(now, url)?;
             println!("not watching {url} any more");
         }
         Ok(Done::Yes)
@@ -345,9 +348,8 @@ impl ReportArguments {
 impl DiffArguments {
     fn run(self) -> Result<Done> {
         let state = self.place.read()?;
-        let url = sekisho_watch::parse_url(&self.url)?;
-        let not_watched = || sekisho_watch::Error::NotWatched { url: url.clone() };
-        let page = state.watched.get(&url).ok_or_else(not_watched)?;
+        let not_watched = || sekisho_watch::Error::NotWatched { url: self.url.clone() };
+        let page = state.watched.get(&self.url).ok_or_else(not_watched)?;
         print!("{}", show::versions(&state.versions(page)?, state.instead(page)?.as_ref()));
         Ok(Done::Yes)
     }
@@ -408,7 +410,8 @@ fn look(store: &mut Store, urls: &[String], manners: &Manners, place: &Place) ->
     let mut done = Done::Yes;
     let note = |url: &str, check: &Check| {
         told(url, check);
-        if !matches!(check.verdict, Verdict::Published | Verdict::Unchanged | Verdict::NotAllowed) {
+        let is_quiet = matches!(check.verdict, Verdict::Published | Verdict::Unchanged | Verdict::NotAllowed);
+        if !is_quiet || check.firm_log.as_ref().is_some_and(|finding| finding.state != LogState::Match) {
             done = Done::No;
         }
     };
@@ -424,6 +427,10 @@ fn told(url: &str, check: &Check) {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")
+}
+
+fn address(text: &str) -> Result<String, String> {
+    sekisho_watch::parse_url(text).map_err(|err| err.to_string())
 }
 
 fn length(text: &str) -> Result<Duration, String> {

@@ -8,6 +8,7 @@ use super::words::{ENGLISH, JAPANESE, Language, Words};
 use crate::Error;
 use crate::diff::Line;
 use crate::report::Report;
+use crate::sekisho_log::LogState;
 use crate::verdict::Verdict;
 use askama::Template;
 use jiff::Timestamp;
@@ -406,6 +407,20 @@ impl Page {
             Line::Same(_) | Line::Gap(_) => None,
         });
         Some(lines.collect::<Vec<_>>()).filter(|lines| !lines.is_empty())
+    }
+
+    fn firm_log(&self, state: LogState) -> &'static str {
+        let (ja, en) = match state {
+            LogState::Unreachable => ("確認できず", "cannot be read"),
+            LogState::Invalid => ("署名を検証できず", "not valid"),
+            LogState::Rollback => ("巻き戻しを検出", "set back"),
+            LogState::Fork => ("履歴の分岐を検出", "has another past than before"),
+            LogState::Altered => ("記録と異なる文書あり", "a document was altered"),
+            LogState::NotInLog => ("記録のない文書あり", "a document is not in the log"),
+            LogState::Stale => ("更新が滞留", "older than promised"),
+            LogState::Match => ("一致", "matches"),
+        };
+        self.language.pick(ja, en)
     }
 
     fn minute(&self, at: Timestamp) -> String {

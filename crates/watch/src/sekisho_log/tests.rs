@@ -165,6 +165,9 @@ async fn a_log_that_is_set_back_or_rewritten_is_told() {
     let forked = firm.look(Some(&seen), "", 0).await;
     Firm::check(&forked, LogState::Fork);
     assert!(forked.seen.is_none(), "a fork is not believed");
+    let (before, after) = (seen.note, forked.contradicting_note.expect("kept"));
+    let key = VerifyingKey::parse(firm.key.verifier()).expect("a key");
+    assert!(before != after && [before, after].iter().all(|note| Checkpoint::open(note.as_bytes(), &key).is_ok()));
 }
 
 #[tokio::test]

@@ -69,6 +69,9 @@ fn one_page(page: &PageReport) -> String {
         line_to(&mut text, &names.join(", "));
     }
     line_to(&mut text, &format!("{standing}{since}{}", if page.is_watched { "" } else { "; not watched any more" }));
+    if page.has_given_time {
+        line_to(&mut text, "NO EVIDENCE: times were given by hand");
+    }
     if let Some(since) = page.unreachable_since {
         line_to(&mut text, &format!("UNREACHABLE since {}", local(since)));
     }

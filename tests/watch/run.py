@@ -121,21 +121,24 @@ def fx_on(watch):
 
 def lively(watch):
     """Navigation, advertising, dates, clocks, rates, counters and tokens change; the notice does not."""
-    url = watch.site.url("/lively.html")
-    watch.site.pages = {"/lively.html": CARD}
-    watch.site.lively = True
-    watch.run("add", url)
-    false = 0
-    for _ in range(ROUNDS + 1):
-        watch.check()
-        watch.now += datetime.timedelta(days=1, hours=1)
-    happened = [event["kind"] for event in watch.page(url)["history"]]
-    false = len(happened) - 1
-    watch.site.lively = False
-    print(f"  {'ok    ' if happened == ['published'] else 'FAILED'} {ROUNDS} rounds of a lively page: {false} false verdicts")
-    if happened != ["published"]:
-        lines = [line for event in watch.page(url)["history"][1:] for line in event.get("diff", {}).get("lines", [])]
-        watch.failures.append(f"lively: {[line for line in lines if line['op'] in ('added', 'removed')]}")
+    for template in ("main", "div", "table"):
+        path = f"/lively-{template}.html"
+        watch.site.pages = {path: CARD}
+        watch.site.lively, watch.site.template = True, template
+        url = watch.site.url(path)
+        watch.run("add", url)
+        for _ in range(ROUNDS + 1):
+            watch.check()
+            watch.now += datetime.timedelta(days=1, hours=1)
+        history = watch.page(url)["history"]
+        good = [event["kind"] for event in history] == ["published"]
+        print(f"  {'ok    ' if good else 'FAILED'} {ROUNDS} rounds of a lively page ({template}): {len(history) - 1} false verdicts")
+        if not good:
+            lines = [line for event in history[1:] for line in event.get("diff", {}).get("lines", [])]
+            told = [line for line in lines if line["op"] in ("added", "removed")]
+            watch.failures.append(f"lively, {template}: {told or history}")
+        watch.run("remove", url)
+    watch.site.lively, watch.site.template = False, "main"
 
 
 def small_ones(watch):
@@ -173,7 +176,7 @@ def outage(watch):
     """The server goes down, stays down for three looks, and comes back."""
     url = watch.site.url("/outage.html")
     watch.site.pages["/outage.html"] = CARD
-    for page in watch.report()["pages"]:
+    for page in (page for page in watch.report()["pages"] if page["is_watched"]):
         watch.run("remove", page["url"])
     watch.run("add", url)
     watch.check()

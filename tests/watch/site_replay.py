@@ -21,6 +21,7 @@ class Site:
         self.seed = seed
         self.robots = (404, "")
         self.lively = False
+        self.template = "main"
         self.today = ""
         self.requests = []
         self.count = 0
@@ -94,6 +95,18 @@ class Site:
             else ""
         )
         year = dice.randint(2016, 2026) if self.lively else 2017
+        if self.template == "table":
+            # A page of the nineties: tables, no landmarks, one form around everything.
+            return f"""<html><head><title>{page["title"]}</title></head><body bgcolor="#ffffff"><form name="f">
+<input type="hidden" name="t" value="{token}"><table width="800"><tr><td colspan="2"><a href="/"><img src="l.gif" alt="{ads[0]}"></a>
+<span id="clock">{clock}</span></td></tr><tr><td width="160"><ul>{links}</ul><a href="/a">{ads[0]}</a><br><a href="/b">会社案内</a><br>
+<a href="/c">口座開設</a><br><a href="/d">{dice.choice(ADS)}</a></td><td>{page["main"]}{lively}</td></tr>
+<tr><td colspan="2">{clock}<br>Copyright (C) {year} Hakone FX</td></tr></table></form></body></html>"""
+        if self.template == "div":
+            return f"""<!DOCTYPE html><html><head><title>{page["title"]}</title></head><body><div id="wrapper" class="t{token[:4]}">
+<div id="globalNav"><a href="/">トップ</a>{links}</div><div id="contents"><div class="breadcrumb"><a href="/">トップ</a> &gt; お知らせ</div>
+{page["main"]}{lively}<div class="relatedNews"><h2>関連ニュース</h2><p>{dice.choice(ADS)}</p></div></div>
+<div id="sideBar"><p>{" ".join(ads)}</p></div><div id="footer"><p>{clock}</p><p>© {year} Hakone FX</p></div></div></body></html>"""
         return f"""<!DOCTYPE html><html lang="ja"><head><meta charset="Shift_JIS"><title>{page["title"]}</title>
 <meta name="csrf-token" content="{token}"><script>var t="{token}";</script></head><body class="page-{token[:6]} nav-open">
 <header><div id="clock">{clock}</div><a href="/">箱根FX</a></header><nav><ul>{links}</ul></nav>

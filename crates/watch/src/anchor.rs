@@ -58,11 +58,13 @@ impl Anchor {
         Ok((Anchor { dir: dir.to_owned(), key, tree, _lock: lock }, entries))
     }
 
-    /// Adds an entry; when this returns it is durable and signed.
-    pub(crate) fn append(&mut self, entry: &[u8]) -> Result<(), Error> {
+    /// Adds entries under one signature; when this returns they are durable and signed.
+    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), Error> {
         let failed = |err| Error::Log { dir: self.dir.clone(), err };
         let mut tree = self.tree.clone();
-        tree.append(entry).map_err(failed)?;
+        for entry in entries {
+            tree.append(entry).map_err(failed)?;
+        }
         let mut filled = Vec::new();
         for tile in tree.take_changed() {
             let path = self.dir.join("log").join(tile.path.to_string());

@@ -54,14 +54,14 @@ impl Store {
         &self.state
     }
 
-    /// Watches a page from now on, or changes what is known of it; whether anything changed.
-    pub fn add(&mut self, at: Timestamp, url: &str, about: About) -> Result<bool, Error> {
-        let known = self.state.watched.get(url);
-        if known.is_some_and(|known| known.is_watched && known.about == about) {
-            return Ok(false);
-        }
-        self.append(at, url, Event::Added(about))?;
-        Ok(true)
+    /// Watches pages from now on, or changes what is known of them; the addresses for which something changed.
+    pub fn add(&mut self, at: Timestamp, mut pages: Vec<(String, About)>) -> Result<Vec<String>, Error> {
+        let watched = &self.state.watched;
+        pages.retain(|(url, about)| watched.get(url).is_none_or(|known| !known.is_watched || known.about != *about));
+        let urls = pages.iter().map(|(url, _)| url.clone()).collect();
+        let events = pages.into_iter().map(|(url, about)| (url, Event::Added(about)));
+        self.append(at, events.collect())?;
+        Ok(urls)
     }
 
     /// Stops watching a page. What was kept stays.
@@ -69,7 +69,7 @@ impl Store {
         if self.state.watched.get(url).is_none_or(|known| !known.is_watched) {
             return Err(Error::NotWatched { url: url.to_owned() });
         }
-        self.append(at, url, Event::Dropped)
+        self.append(at, vec![(url.to_owned(), Event::Dropped)])
     }
 
     /// Keeps a check and what went over the wire for it.
@@ -83,14 +83,20 @@ impl Store {
         let metadata = serde_json::to_vec(&check).expect("a check is plain data");
         check.records = self.state.archive.write(at, url, exchanges, metadata)?;
         let event = Event::Checked(Box::new(check));
-        self.append(at, url, event)
+        self.append(at, vec![(url.to_owned(), event)])
     }
 
-    fn append(&mut self, at: Timestamp, url: &str, event: Event) -> Result<(), Error> {
-        let (format, is_time_given) = (FORMAT.to_owned(), self.is_time_given);
-        let entry = Entry { format, at, is_time_given, url: url.to_owned(), event };
-        self.anchor.append(&serde_json::to_vec(&entry).expect("an entry is plain data"))?;
-        self.state.apply(&entry);
+    /// One signature for all of them.
+    fn append(&mut self, at: Timestamp, events: Vec<(String, Event)>) -> Result<(), Error> {
+        let is_time_given = self.is_time_given;
+        let entry = |(url, event)| Entry { format: FORMAT.to_owned(), at, is_time_given, url, event };
+        let entries: Vec<Entry> = events.into_iter().map(entry).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let bytes = entries.iter().map(|entry| serde_json::to_vec(entry).expect("an entry is plain data"));
+        self.anchor.append(&bytes.collect::<Vec<_>>())?;
+        entries.iter().for_each(|entry| self.state.apply(entry));
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! **Replaced** is said when less than [`REMAINS_PERCENT_MIN`] percent of the notice's character trigrams are still
 //! there *and* at most [`TERMS_KEPT_PERCENT_MAX`] percent of its key terms: a notice that grows by updates keeps its
-//! trigrams, one that is rewritten keeps its terms. **Removed** with status 200 (a "soft 404") needs a page-not-found
+//! trigrams, one that is rewritten keeps its terms. It is said too when hardly any trigrams remain
+//! ([`HARDLY_REMAINS_PERCENT_MAX`]): another notice of the same firm shares its terms. **Removed** with status 200 (a "soft 404") needs a page-not-found
 //! phrase in the title or the first [`SOFT_404_LINES`] lines, and both of these losses too.
 
 use crate::diff::Diff;
@@ -18,6 +19,8 @@ use std::collections::{BTreeSet, HashSet};
 pub const REMAINS_PERCENT_MIN: u32 = 50;
 /// Percent of its key terms up to which a notice counts as lost.
 pub const TERMS_KEPT_PERCENT_MAX: u32 = 34;
+/// Up to this percent hardly anything remains: another text, whatever words of notices it shares.
+pub const HARDLY_REMAINS_PERCENT_MAX: u32 = 12;
 /// Lines in which a page-not-found phrase is looked for.
 pub const SOFT_404_LINES: usize = 6;
 /// Key terms taken from a notice.
@@ -345,8 +348,9 @@ impl Compared {
         let lines = adopt_today((&old.lines, notice.at), (&page.lines, now));
         let figures = figures(&old.title, &old.lines, &lines);
         let is_same = old.sha256 == page.sha256 || squeeze(&old.lines) == squeeze(&lines);
-        let is_lost = figures.remains_percent < REMAINS_PERCENT_MIN
-            && figures.terms_kept * 100 <= figures.terms * TERMS_KEPT_PERCENT_MAX as usize;
+        let has_lost_terms = figures.terms_kept * 100 <= figures.terms * TERMS_KEPT_PERCENT_MAX as usize;
+        let is_lost = figures.remains_percent <= HARDLY_REMAINS_PERCENT_MAX
+            || (figures.remains_percent < REMAINS_PERCENT_MIN && has_lost_terms);
         let diff = if is_same || is_lost { Diff::default() } else { Diff::of(&old.lines, &lines) };
         Compared { is_same, is_notice: is_same || !is_lost, figures, diff }
     }

@@ -247,6 +247,7 @@ impl Add {
         }
         let now = self.place.now()?;
         let mut store = self.place.open()?;
+        let mut pages = Vec::new();
         for url in &urls {
             let known = store.state().watched.get(url).map(|page| page.about.clone()).unwrap_or_default();
             let about = About {
@@ -254,9 +255,10 @@ impl Add {
                 case: self.case.clone().or(known.case),
                 log: self.firm_log(url)?.or(known.log),
             };
-            if store.add(now, url, about)? {
-                eprintln!("watching {url}");
-            }
+            pages.push((url.clone(), about));
+        }
+        for url in store.add(now, pages)? {
+            eprintln!("watching {url}");
         }
         Ok(urls)
     }

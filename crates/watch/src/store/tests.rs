@@ -78,7 +78,7 @@ fn keep(store: &mut Store, second: i64, text: &str, verdict: Verdict) {
 /// A page that was published and looked at `looks` times more.
 fn watched(fixture: &Fixture, looks: i64) {
     let mut store = fixture.open();
-    store.add(Timestamp::UNIX_EPOCH, URL, About::default()).expect("added");
+    store.add(Timestamp::UNIX_EPOCH, vec![(URL.to_owned(), About::default())]).expect("added");
     keep(&mut store, 1, "お詫び", Verdict::Published);
     for second in 0..looks {
         keep(&mut store, 2 + second, "お詫び", Verdict::Unchanged);
@@ -101,12 +101,15 @@ fn what_was_kept_is_known_again() {
 #[test]
 fn a_log_with_full_tiles_is_whole_and_continues() {
     let fixture = Fixture::new();
-    watched(&fixture, 254);
-    watched(&fixture, 5);
+    let pages = (0..255).map(|number| (format!("{URL}?{number}"), About::default()));
+    let added = fixture.open().add(Timestamp::UNIX_EPOCH, pages.collect()).expect("added");
+    assert_eq!(added.len(), 255);
+    watched(&fixture, 2);
     let before = fixture.checkpoint();
-    watched(&fixture, 5);
+    watched(&fixture, 3);
     let verified = verify(&fixture.dir(), &fixture.keys().join("watch.vkey"), Some(&before)).expect("grown");
-    assert_eq!(verified.entries, 268);
+    assert_eq!(verified.entries, 263);
+    assert!(!fixture.dir().join("log/tile/entries/000.p").exists(), "the parts of a full tile are gone");
 }
 
 #[test]

@@ -100,6 +100,17 @@ fn a_notice_in_other_words_is_changed() {
 }
 
 #[test]
+fn another_notice_of_the_same_kind_is_not_this_one() {
+    let outage = "<title>システム障害に関するお詫び｜箱根FX</title><main><h1>システム障害に関するお詫び</h1>
+        <p>7月3日午前9時ごろから約36分間、取引画面へ接続しにくい状態となりました。</p><p>原因は大量の通信を送りつける
+        サイバー攻撃であり、個人情報の漏えいや不正アクセスは確認されておりません。</p><p>ご迷惑をおかけし申し訳ございません。</p></main>";
+    let verdict = check(&standing(NOTICE), &seen(outage, URL), "replaced");
+    assert!(
+        matches!(verdict, Verdict::Replaced { figures, .. } if figures.remains_percent <= HARDLY_REMAINS_PERCENT_MAX)
+    );
+}
+
+#[test]
 fn removal_is_told_by_status_or_by_the_page_itself() {
     for status in [404, 410] {
         check(&standing(NOTICE), &Seen::NotThere { status }, "removed");

@@ -174,14 +174,20 @@ impl Single<'_> {
         let first = |sources: Vec<&String>| sources.first().map(|source| (*source).clone()).unwrap_or_default();
         let updates = incident.updates.iter().map(|update| &update.source);
         let updates = updates.chain(incident.updates_at_least.iter().map(|least| &least.source)).collect();
+        let observed = |is: bool| if is { words.observed.to_owned() } else { String::new() };
+        let is_watched = !figures.pages.is_empty();
+        let updates_note = observed(is_watched && incident.updates.is_empty() && incident.updates_at_least.is_none());
+        let standing_note = observed(is_watched && figures.standing != Standing::Unknown);
         let notices = incident.notices.iter().map(|notice| &notice.source).collect();
+        let is_told = !is_watched && figures.standing != Standing::Unknown;
+        let standing_source = if is_told { first(notices) } else { String::new() };
         let promises = incident.promises.iter().map(|promise| &promise.source).collect();
         let fact = |label, value, note, source| Fact { label, value, note, source };
         vec![
             fact(words.to_detect, page.span(&figures.to_detect), detect_note, detect_source),
             fact(words.to_disclose, page.span(&figures.to_disclose), disclose_note, disclose_source),
-            fact(words.updates, page.updates(figures.updates), String::new(), first(updates)),
-            fact(words.standing, page.standing(figures.standing), String::new(), first(notices)),
+            fact(words.updates, page.updates(figures.updates), updates_note, first(updates)),
+            fact(words.standing, page.standing(figures.standing), standing_note, standing_source),
             fact(words.promises, page.promises(&figures.promises), String::new(), first(promises)),
         ]
     }

@@ -49,6 +49,7 @@ pub(super) struct Words {
     pub(super) unknown: &'static str,
     pub(super) none: &'static str,
     pub(super) computed: &'static str,
+    pub(super) observed: &'static str,
     pub(super) as_of: &'static str,
     pub(super) footer: &'static str,
 }
@@ -63,7 +64,7 @@ pub(super) const JAPANESE: Words = Words {
     method: &[
         "判明までの時間は、漏えいまたは攻撃の始まりから、事業者が知るまでの時間です。公表までの時間は、事業者が知った時（不明な場合は始まり）から、最初の公表までの時間です。",
         "公表・続報は、最初の公表を含む回数です。",
-        "「過去の事例」は、この台帳ができる前の出来事です。数値は当事者や規制当局の公表資料、報道から採ったもので、出典を添えています。お知らせの掲載状況は観測していません。",
+        "「過去の事例」は、この台帳ができる前の出来事です。数値は当事者や規制当局の公表資料、報道から採ったもので、出典を添えています。お知らせの掲載状況は、出典にあるものだけを載せています。",
         "出典のない数値は載せません。分からないことは「不明」と表示しています。",
         "日時は日本時間です。",
     ],
@@ -100,6 +101,7 @@ pub(super) const JAPANESE: Words = Words {
     unknown: "不明",
     none: "なし",
     computed: "下記の日時から算出",
+    observed: "この台帳の観測による",
     as_of: "データの時点",
     footer: "この台帳は静的なページです。スクリプトやCookieは使用していません。",
 };
@@ -114,7 +116,7 @@ pub(super) const ENGLISH: Words = Words {
     method: &[
         "Time to detect runs from the beginning of the exposure or attack until the firm knew. Time to disclose runs from then (from the beginning, where that is not known) until the public was first told.",
         "Publications are counted with the first one.",
-        "\"Historical\" incidents are older than this register. Their figures were taken from publications of firms and regulators and from the press, each with its source. Whether their notices stand was not observed.",
+        "\"Historical\" incidents are older than this register. Their figures were taken from publications of firms and regulators and from the press, each with its source. Whether their notices stood is told only where a source tells it.",
         "No figure stands here without a source. What is not known says unknown.",
         "Times are Japan Standard Time.",
     ],
@@ -151,6 +153,7 @@ pub(super) const ENGLISH: Words = Words {
     unknown: "unknown",
     none: "none",
     computed: "computed from the dates below",
+    observed: "as this register observed",
     as_of: "Data as of",
     footer: "This register is made of static pages, without scripts or cookies.",
 };

@@ -12,10 +12,12 @@ mod init;
 mod observe;
 mod policy;
 mod register;
+mod register_site;
 mod scope;
 mod serve;
 mod verify;
 mod webhook;
+mod watch;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -58,6 +60,9 @@ pub(crate) enum Command {
     Contained(contain::Show),
     #[command(subcommand)]
     Webhook(webhook::Command),
+    Watch(Box<watch::Arguments>),
+    #[command(subcommand)]
+    RegisterSite(register_site::Command),
 }
 
 impl Command {
@@ -83,6 +88,8 @@ impl Command {
             Command::Release(arguments) => arguments.run(),
             Command::Contained(arguments) => arguments.run(),
             Command::Webhook(command) => command.run(),
+            Command::Watch(arguments) => arguments.run(),
+            Command::RegisterSite(command) => command.run(),
         }
     }
 }

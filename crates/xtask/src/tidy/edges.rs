@@ -43,6 +43,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("sekisho-disclosure", &["sekisho-console", "sekisho-scope"]),
     ("sekisho-affected", &["sekisho-gateway", "sekisho-scope", "sekisho-ledger", "sekisho-incident"]),
     ("sekisho-console", &["sekisho-gateway"]),
+    ("sekisho-watch", &["sekisho-gateway", "sekisho-console", "sekisho-scope", "sekisho-ledger"]),
     ("sekisho-pg-gateway", &["sekisho-gateway"]),
     ("sekisho-fim", &["sekisho-gateway"]),
     ("sekisho-hedger", &["sekisho-gateway"]),

@@ -1,0 +1,175 @@
+//! The watch's own log: entries in a Merkle tree with a signed checkpoint (C2SP tlog-tiles), so that "this page said
+//! that on that day" can be shown later to somebody who does not trust the watcher's disk.
+//!
+//! Order of writing: tiles, then the checkpoint. So what stands behind the checkpoint was never acknowledged, and is
+//! written over. A log and checkpoint that are both set back to an earlier state cannot be told here: hand a checkpoint
+//! to somebody else from time to time, and ask `sekisho watch verify --since` with it.
+
+use crate::{Error, durable};
+use sekisho_tlog::{Checkpoint, SigningKey, TilePath, Tree, VerifyingKey, tree};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const SIGNING_KEY: &str = "watch.skey";
+const VERIFIER_KEY: &str = "watch.vkey";
+/// How often a reader begins anew when a writer fills a tile under its hands.
+const ATTEMPTS_MAX: usize = 3;
+
+/// The log as its only writer has it; the lock is held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    dir: PathBuf,
+    key: SigningKey,
+    tree: Tree,
+    _lock: File,
+}
+
+impl Anchor {
+    /// Opens the log for writing, making it and its key when neither is there; gives the entries so far.
+    pub(crate) fn open(dir: &Path, keys: &Path) -> Result<(Anchor, Vec<Vec<u8>>), Error> {
+        let log = dir.join("log");
+        durable::create_directory(&log).map_err(Error::disk("make", &log))?;
+        let path = dir.join("lock");
+        let lock = File::create(&path).map_err(Error::disk("open", &path))?;
+        if lock.try_lock().is_err() {
+            tracing::warn!("another `sekisho watch` is writing to `{}`: waiting for it", dir.display());
+            lock.lock().map_err(Error::disk("lock", &path))?;
+        }
+        if !keys.join(SIGNING_KEY).exists() {
+            if dir.join("log/checkpoint").exists() {
+                let reason = "there is a log, but not its key; restore it from a backup".to_owned();
+                return Err(Error::Key { path: keys.join(SIGNING_KEY), reason });
+            }
+            create_key(keys)?;
+        }
+        let key = signing_key(&keys.join(SIGNING_KEY))?;
+        let (checkpoint, entries) = match read(dir, &read_verifier(keys)?)? {
+            Some(signed) => (Some(signed.checkpoint), signed.entries),
+            None => (None, Vec::new()),
+        };
+        let failed = |err| Error::Log { dir: dir.to_owned(), err };
+        let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let tree = Tree::load(size, &tiles(dir)).map_err(failed)?;
+        if checkpoint.is_some_and(|checkpoint| checkpoint.root != tree.root()) {
+            return Err(not_whole(dir, "its tiles do not give the root that was signed"));
+        }
+        Ok((Anchor { dir: dir.to_owned(), key, tree, _lock: lock }, entries))
+    }
+
+    /// Adds entries under one signature; when this returns they are durable and signed.
+    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), Error> {
+        let failed = |err| Error::Log { dir: self.dir.clone(), err };
+        let mut tree = self.tree.clone();
+        for entry in entries {
+            tree.append(entry).map_err(failed)?;
+        }
+        let mut filled = Vec::new();
+        for tile in tree.take_changed() {
+            let path = self.dir.join("log").join(tile.path.to_string());
+            let parent = path.parent().unwrap_or(&self.dir);
+            durable::create_directory(parent).map_err(Error::disk("make", parent))?;
+            durable::replace(&path, &tile.bytes).map_err(Error::disk("write", &path))?;
+            if tile.path.is_full() {
+                filled.push(path);
+            }
+        }
+        let state = Checkpoint { origin: self.key.name().to_owned(), size: tree.size(), root: tree.root() };
+        let note = state.sign(&self.key).map_err(failed)?;
+        let path = self.dir.join("log/checkpoint");
+        durable::replace(&path, &note).map_err(Error::disk("write", &path))?;
+        self.tree = tree;
+        for path in filled {
+            // The parts of a full tile are not needed any more; one that stays does no harm.
+            let mut parts = path.into_os_string();
+            parts.push(".p");
+            let _ = std::fs::remove_dir_all(parts);
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint and the entries that it covers.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) entries: Vec<Vec<u8>>,
+}
+
+/// The log as it was signed last; `None` when nothing was ever signed.
+pub(crate) fn read(dir: &Path, key: &VerifyingKey) -> Result<Option<Signed>, Error> {
+    let failed = |err| Error::Log { dir: dir.to_owned(), err };
+    let path = dir.join("log/checkpoint");
+    let mut attempt = 1;
+    loop {
+        let note = match std::fs::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(Error::disk("read", &path))?,
+        };
+        let checkpoint = Checkpoint::open(&note, key).map_err(failed)?;
+        match read_entries(dir, checkpoint.size) {
+            Ok(entries) => return Ok(Some(Signed { checkpoint, entries })),
+            Err(sekisho_tlog::Error::ReadTile { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(err) => return Err(failed(err)),
+        }
+    }
+}
+
+/// The verifier's key beside the signing one.
+pub(crate) fn read_verifier(keys: &Path) -> Result<VerifyingKey, Error> {
+    verifier(&keys.join(VERIFIER_KEY))
+}
+
+/// A verifier's key from a file.
+pub(crate) fn verifier(path: &Path) -> Result<VerifyingKey, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::disk("read", path))?;
+    VerifyingKey::parse(&text).map_err(|err| Error::Key { path: path.to_owned(), reason: err.to_string() })
+}
+
+/// Reads tiles below a state directory.
+pub(crate) fn tiles(dir: &Path) -> impl Fn(&str) -> io::Result<Vec<u8>> + '_ {
+    move |path| std::fs::read(dir.join("log").join(path))
+}
+
+pub(crate) fn not_whole(dir: &Path, reason: &str) -> Error {
+    Error::NotWhole { dir: dir.to_owned(), reason: reason.to_owned() }
+}
+
+fn read_entries(dir: &Path, size: u64) -> Result<Vec<Vec<u8>>, sekisho_tlog::Error> {
+    let mut entries = Vec::new();
+    for number in 0.. {
+        let Some(tile) = TilePath::in_log(None, number, size) else { break };
+        let path = tile.to_string();
+        let bytes = tiles(dir)(&path).map_err(|err| sekisho_tlog::Error::ReadTile { path, err })?;
+        entries.extend(tree::parse_bundle(&tile, &bytes)?.into_iter().map(<[u8]>::to_vec));
+    }
+    Ok(entries)
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Error> {
+    let mode = std::fs::metadata(path).map_err(Error::disk("read", path))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let reason = format!("others can read it (mode {mode:04o}); run `chmod 600 {}`", path.display());
+        return Err(Error::Key { path: path.to_owned(), reason });
+    }
+    let text = std::fs::read_to_string(path).map_err(Error::disk("read", path))?;
+    SigningKey::parse(&text).map_err(|err| Error::Key { path: path.to_owned(), reason: err.to_string() })
+}
+
+fn create_key(keys: &Path) -> Result<(), Error> {
+    let mut random = [0; 36];
+    getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+    let (name, seed) = random.split_at(4);
+    let name = format!("sekisho-watch-{}", hex::encode(name));
+    let failed = |err: sekisho_tlog::Error| Error::Key { path: keys.join(SIGNING_KEY), reason: err.to_string() };
+    let seed = seed.try_into().expect("36 bytes less 4 are 32");
+    let signing = sekisho_tlog::checkpoint::generate_signing_key(&name, seed).map_err(failed)?;
+    let verifier = SigningKey::parse(&signing).map_err(failed)?.verifier().to_owned();
+    durable::create_directory(keys).map_err(Error::disk("make", keys))?;
+    for (file, text) in [(VERIFIER_KEY, verifier), (SIGNING_KEY, signing)] {
+        let path = keys.join(file);
+        durable::create(&path, format!("{text}\n").as_bytes()).map_err(Error::disk("make", &path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! Asks for a page as a polite visitor does, and keeps every byte of it.
+//!
+//! One connection a request, no cookies, no scripts. Each redirect is a hop of its own. `robots.txt` is asked first, and
+//! two requests to one host lie [`Options::host_gap`] apart. What went over the wire is copied as it was, below TLS, so
+//! that the archive holds the server's own bytes. An answer that does not come is an outcome, not an error.
+
+mod address;
+mod wire;
+
+pub use address::is_public;
+
+use crate::Error;
+use crate::http_message::{BODY_BYTES_MAX, Response};
+use crate::robots::{PRODUCT_TOKEN, ROBOTS_BYTES_MAX, Robots};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONNECTION, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::Url;
+use wire::{Recorded, Wire};
+
+/// Redirects that are followed; a longer chain counts as unreachable.
+pub const HOPS_MAX: usize = 8;
+/// Addresses of a host that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// How long one address may take to answer a connection attempt.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long an answer of `robots.txt` is believed; the RFC says no longer than a day.
+const ROBOTS_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How to ask.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Private and loopback addresses may be asked: for tests, and for a firm's own network.
+    pub allow_private: bool,
+    /// From the request to the last byte.
+    pub answer_max: Duration,
+    /// Between two requests to one host.
+    pub host_gap: Duration,
+    /// An address or mailbox in the `User-Agent`, so that a firm can ask who is looking.
+    pub contact: Option<String>,
+}
+
+/// One request and its answer, as they went over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    /// The address asked.
+    pub url: String,
+    /// The request's bytes; empty when no connection came about.
+    pub request: Vec<u8>,
+    /// The response's bytes; empty when none came.
+    pub response: Vec<u8>,
+    /// The response was larger than the limit, and its end is missing.
+    pub is_truncated: bool,
+    /// The status; 0 when no answer came.
+    pub status: u16,
+}
+
+/// What the server was told of our last visit.
+#[derive(Clone, Debug, Default)]
+pub struct Conditional {
+    /// The tag of the page that we have.
+    pub etag: Option<String>,
+    /// The page's time as the server said it.
+    pub last_modified: Option<String>,
+}
+
+/// How asking ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// An answer that is no redirect, and where it came from.
+    Answer(Response, Url),
+    /// None, and why.
+    Failed(String),
+    /// The site asks that the page be left alone.
+    NotAllowed,
+}
+
+/// Everything about one visit.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Asks for pages.
+pub struct Fetcher {
+    options: Options,
+    tls: TlsConnector,
+    robots: Mutex<HashMap<String, (Instant, Option<Robots>)>>,
+    next: Mutex<HashMap<String, Instant>>,
+}
+
+impl Fetcher {
+    /// With the system's root certificates.
+    pub fn new(options: Options) -> Result<Fetcher, Error> {
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if added == 0 {
+            tracing::warn!("found no root certificates on this system: every https page will be unreachable");
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|err| Error::Tls(err.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tls = TlsConnector::from(Arc::new(config));
+        Ok(Fetcher { options, tls, robots: Mutex::default(), next: Mutex::default() })
+    }
+
+    /// Visits a page, following redirects.
+    pub(crate) async fn visit(&self, url: &Url, conditional: &Conditional) -> Visit {
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut next = url.clone();
+        let mut conditional = conditional.clone();
+        let outcome = loop {
+            if exchanges.len() > HOPS_MAX {
+                break Outcome::Failed(format!("more than {HOPS_MAX} redirects"));
+            }
+            match self.allowed(&next).await {
+                Ok(true) => {}
+                Ok(false) => break Outcome::NotAllowed,
+                Err(reason) => break Outcome::Failed(reason),
+            }
+            let (exchange, answer) = self.ask(&next, &std::mem::take(&mut conditional), BODY_BYTES_MAX).await;
+            exchanges.push(exchange);
+            let response = match answer {
+                Ok(response) => response,
+                Err(reason) => break Outcome::Failed(reason),
+            };
+            if ![301, 302, 303, 307, 308].contains(&response.status) {
+                break Outcome::Answer(response, next);
+            }
+            match response.header("location").map(|location| next.join(location)) {
+                Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => next = target,
+                _ => break Outcome::Failed(format!("status {} leads nowhere", response.status)),
+            }
+        };
+        Visit { exchanges, outcome }
+    }
+
+    /// Asks for one file below a firm's log; its body when the status is 200.
+    pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Vec<u8>, String> {
+        if !self.allowed(url).await? {
+            return Err(format!("robots.txt asks that {url} be left alone"));
+        }
+        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max).await;
+        let response = answer.map_err(|reason| format!("{url}: {reason}"))?;
+        match response.status {
+            200 if exchange.is_truncated => Err(format!("{url} is larger than {bytes_max} bytes")),
+            200 => Ok(response.body),
+            status => Err(format!("{url}: status {status}")),
+        }
+    }
+
+    /// Whether `robots.txt` lets us ask; an error when it cannot be learned (RFC 9309, section 2.3.1.4).
+    async fn allowed(&self, url: &Url) -> Result<bool, String> {
+        let origin = url.origin().ascii_serialization();
+        let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let known = lock(&self.robots).get(&origin).cloned();
+        if let Some((_, Some(robots))) = known.filter(|(at, _)| at.elapsed() < ROBOTS_AGE_MAX) {
+            return Ok(robots.allows(path));
+        }
+        let robots = self.ask_robots(url).await?;
+        let allowed = robots.allows(path);
+        lock(&self.robots).insert(origin, (Instant::now(), Some(robots)));
+        Ok(allowed)
+    }
+
+    async fn ask_robots(&self, page: &Url) -> Result<Robots, String> {
+        let mut url = page.join("/robots.txt").map_err(|err| err.to_string())?;
+        for _ in 0..=HOPS_MAX {
+            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX).await;
+            let response = answer?;
+            match response.status {
+                200..=299 => return Ok(Robots::parse(&String::from_utf8_lossy(&response.body))),
+                301 | 302 | 303 | 307 | 308 => match response.header("location").map(|target| url.join(target)) {
+                    Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => url = target,
+                    _ => return Ok(Robots::allow_all()),
+                },
+                // 429 is a server under load, and meant as one.
+                500.. | 429 => return Err(format!("robots.txt: status {}", response.status)),
+                _ => return Ok(Robots::allow_all()),
+            }
+        }
+        Ok(Robots::allow_all())
+    }
+
+    /// One request, in its turn.
+    async fn ask(&self, url: &Url, conditional: &Conditional, max: usize) -> (Exchange, Result<Response, String>) {
+        self.wait_for_turn(url).await;
+        let wire = Arc::new(Mutex::new(Wire::default()));
+        let asked = self.exchange(url, conditional, max, &wire);
+        let answer_max = self.options.answer_max;
+        let ended = tokio::time::timeout(answer_max, asked).await;
+        let ended = ended.unwrap_or_else(|_| Err(format!("no whole answer within {} s", answer_max.as_secs_f64())));
+        let wire = std::mem::take(&mut *lock(&wire));
+        let mut exchange = Exchange {
+            url: url.to_string(),
+            request: wire.sent,
+            response: wire.received,
+            is_truncated: false,
+            status: 0,
+        };
+        let answer = ended.and_then(|is_whole| {
+            exchange.is_truncated = !is_whole;
+            Response::parse(&exchange.response).ok_or_else(|| "the answer is no HTTP".to_owned())
+        });
+        exchange.status = Response::parse(&exchange.response).map_or(0, |response| response.status);
+        (exchange, answer)
+    }
+
+    /// Connects, asks, and reads to the end; whether the end came within the limit.
+    async fn exchange(
+        &self,
+        url: &Url,
+        conditional: &Conditional,
+        max: usize,
+        wire: &Arc<Mutex<Wire>>,
+    ) -> Result<bool, String> {
+        let stream = self.connect(url).await?;
+        if url.scheme() == "http" {
+            return converse(Recorded::new(stream, wire), self.request(url, conditional)?, max).await;
+        }
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| "the host is no name for TLS".to_owned())?;
+        let tls = self.tls.connect(name, stream).await.map_err(|err| format!("TLS: {err}"))?;
+        converse(Recorded::new(tls, wire), self.request(url, conditional)?, max).await
+    }
+
+    async fn connect(&self, url: &Url) -> Result<TcpStream, String> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or(80);
+        let found =
+            tokio::net::lookup_host((host, port)).await.map_err(|err| format!("no address for {host}: {err}"))?;
+        let found: Vec<_> = found.collect();
+        let may = |address: &std::net::SocketAddr| self.options.allow_private || is_public(address.ip());
+        let usable: Vec<_> = found.iter().copied().filter(may).take(ADDRESSES_MAX).collect();
+        if usable.is_empty() {
+            return Err(match found.first() {
+                Some(address) => format!("{} is a private address; --allow-private asks it", address.ip()),
+                None => format!("no address for {host}"),
+            });
+        }
+        let mut reason = String::new();
+        for address in usable {
+            match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(err)) => reason = format!("cannot connect to {address}: {err}"),
+                Err(_) => reason = format!("cannot connect to {address} within {} s", CONNECT_MAX.as_secs()),
+            }
+        }
+        Err(reason)
+    }
+
+    fn request(&self, url: &Url, conditional: &Conditional) -> Result<Request<Empty<Bytes>>, String> {
+        let contact = self.options.contact.as_ref().map(|contact| format!("; {contact}")).unwrap_or_default();
+        let agent = format!("{PRODUCT_TOKEN}/{} (archives public notices{contact})", env!("CARGO_PKG_VERSION"));
+        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let mut request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+            .header(HOST, authority)
+            .header(header::USER_AGENT, agent)
+            .header(ACCEPT, "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8")
+            .header(ACCEPT_LANGUAGE, "ja,en;q=0.8")
+            .header(ACCEPT_ENCODING, "identity")
+            .header(CONNECTION, "close");
+        if let Some(etag) = &conditional.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(time) = &conditional.last_modified {
+            request = request.header(IF_MODIFIED_SINCE, time);
+        }
+        request.body(Empty::new()).map_err(|err| format!("cannot ask: {err}"))
+    }
+
+    /// Waits until the host may be asked again, and takes the turn.
+    async fn wait_for_turn(&self, url: &Url) {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let asked = lock(&self.robots).get(&url.origin().ascii_serialization()).cloned();
+        let asked = asked.and_then(|(_, robots)| robots?.crawl_delay);
+        let gap = self.options.host_gap.max(asked.unwrap_or_default());
+        let at = {
+            let mut next = lock(&self.next);
+            let at = next.get(&host).copied().unwrap_or_else(Instant::now).max(Instant::now());
+            next.insert(host, at + gap);
+            at
+        };
+        tokio::time::sleep_until(at.into()).await;
+    }
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Sends the request and reads the answer; the bytes are in the wire's record.
+async fn converse<S>(stream: Recorded<S>, request: Request<Empty<Bytes>>, max: usize) -> Result<bool, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let told = |err: hyper::Error| match std::error::Error::source(&err) {
+        Some(source) => format!("the answer broke off: {source}"),
+        None => format!("the answer broke off: {err}"),
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+    let connection = tokio::spawn(connection);
+    let ended = async {
+        let mut body = sender.send_request(request).await.map_err(told)?.into_body();
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            bytes += frame.map_err(told)?.data_ref().map_or(0, Bytes::len);
+            if bytes > max {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+    .await;
+    connection.abort();
+    ended
+}
+
+/// A poisoned lock guards plain maps, which are whole after any panic.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

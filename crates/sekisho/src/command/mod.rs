@@ -7,6 +7,7 @@ mod contain;
 #[cfg(feature = "demo")]
 mod demo;
 mod init;
+mod notify;
 mod observe;
 mod policy;
 mod register;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Case(case::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Contain(contain::Contain),
     CutOff(contain::CutOff),
     Release(contain::Release),
@@ -67,6 +70,7 @@ impl Command {
             Command::Register(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
+            Command::Notify(command) => command.run(),
             Command::Contain(arguments) => arguments.run(),
             Command::CutOff(arguments) => arguments.run(),
             Command::Release(arguments) => arguments.run(),

@@ -41,6 +41,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("sekisho-scope", &["sekisho-console", "sekisho-gateway"]),
     ("sekisho-gateway", &["sekisho-scope", "sekisho-incident", "sekisho-console"]),
     ("sekisho-disclosure", &["sekisho-console", "sekisho-scope"]),
+    ("sekisho-notify", &["sekisho-gateway", "sekisho-console", "sekisho-scope", "sekisho-ledger", "rsa", "rusqlite"]),
     ("sekisho-console", &["sekisho-gateway"]),
     ("sekisho-pg-gateway", &["sekisho-gateway"]),
     ("sekisho-fim", &["sekisho-gateway"]),

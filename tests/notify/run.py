@@ -463,6 +463,7 @@ def secured(results: Results, folder: Path) -> None:
         with server(folder / tls / "server", *certificate) as witness:
             password = folder / tls / "password"
             password.write_text("correct horse\n")
+            password.chmod(0o600)
             extra = f'ca_file = "{HERE_KEYS}/ca.pem"\nuser = "notice"\npassword_file = "{password}"\n'
             firm = Firm(folder / tls / "firm", witness.port, tls=tls, extra=extra)
             firm.configure(key="ed25519")

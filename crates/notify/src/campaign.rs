@@ -205,6 +205,8 @@ impl Campaign {
                 notice.attempted_at = Some(entry.at);
             }
             Event::Printed { batch, .. } => notice.batch = Some(*batch),
+            // An order begins the tries anew.
+            Event::Requeued { .. } => notice.attempts = 0,
             _ => {}
         }
         notice.until = match &entry.event {
@@ -337,7 +339,7 @@ fn next(notice: &Notice, event: &Event) -> Option<State> {
         (Event::Bounced { .. }, Sending) => Bounced,
         (Event::Held { .. }, Queued) => Held,
         (Event::AddressGone { .. }, Queued) => NoAddress,
-        (Event::Requeued { .. }, Unknown | Held) => Queued,
+        (Event::Requeued { .. }, Unknown | Held | Bounced) => Queued,
         // An operator may also distrust a relay that said yes.
         (Event::Postal { .. }, Bounced | Unknown | Sent | Held | NoAddress) => Postal,
         (Event::Printed { .. }, Postal) => Postal,

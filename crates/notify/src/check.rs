@@ -161,7 +161,7 @@ fn words(value: &str) -> Result<String, String> {
         let parts: Option<Vec<&str>> =
             word.strip_prefix("=?").and_then(|word| word.strip_suffix("?=")).map(|word| word.splitn(3, '?').collect());
         let encoded = parts.filter(|parts| parts.len() == 3 && parts[0].eq_ignore_ascii_case("utf-8"));
-        if !bytes.is_empty() && !(after_word && encoded.is_some()) {
+        if !(bytes.is_empty() || after_word && encoded.is_some()) {
             bytes.push(b' ');
         }
         after_word = encoded.is_some();

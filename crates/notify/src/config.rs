@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+/// A configuration to begin with.
+pub const SAMPLE: &str = include_str!("../notify.toml");
 /// Connections to the relay at most.
 pub const CONNECTIONS_MAX: u32 = 64;
 

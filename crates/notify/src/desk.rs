@@ -223,7 +223,7 @@ impl Desk {
 pub fn approval_hash(campaign: &Campaign, templates: &Templates, config: &Config) -> String {
     use sha2::{Digest, Sha256};
     let parts = [campaign.plan_hash(), templates.hash, config.hash];
-    hex::encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize())
+    hex::encode(parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize())
 }
 
 impl Campaign {

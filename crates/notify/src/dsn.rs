@@ -142,7 +142,7 @@ fn headers(head: &str) -> Vec<(String, String)> {
                 value.push_str(line.trim());
             }
             (false, Some((name, value)), _) => {
-                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
             }
             _ => {}
         }

@@ -173,7 +173,7 @@ pub enum Event {
         /// What is missing.
         way: Way,
     },
-    /// An operator orders that a held or unknown mail is sent (again).
+    /// An operator orders that a held, bounced or unknown mail is sent (again).
     Requeued {
         /// Whom.
         person: PersonKey,

@@ -4,7 +4,7 @@
 //! update, nobody gets anything twice. Persons whom the register lacks are planned too, and wait for a decision.
 
 use crate::config::Register;
-use crate::register::Recipients;
+use crate::register::{Recipient, Recipients};
 use crate::{Campaign, Error, Event, NoticeKey, PersonKey, State, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -127,7 +127,7 @@ impl Scope {
 pub fn plan(campaign: &Campaign, scope: &Scope, recipients: &Recipients) -> Plan {
     let mut plan = Plan::default();
     for (person, exposed) in &scope.persons {
-        let way = recipients.get(person).map_or(Way::NotInRegister, |recipient| recipient.way());
+        let way = recipients.get(person).map_or(Way::NotInRegister, Recipient::way);
         let notices = campaign.notices(*person);
         let told: BTreeSet<String> = notices.iter().flat_map(|notice| notice.fields.iter().cloned()).collect();
         let fields: Vec<String> = exposed.fields.union(&told).cloned().collect();

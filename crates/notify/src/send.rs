@@ -26,6 +26,7 @@ const CONNECT_NAPS_MAX: u32 = 25;
 /// Tries of one mail that follow at once when its connection was lost before the data: relays close idle connections.
 const TRIES_AT_ONCE_MAX: u16 = 3;
 /// Mails refused for good one after the other before the run ends: such a relay refuses the sender, not the recipients.
+/// Addresses that do not exist (5.1.x) or do not take mail (5.2.x) are none of these.
 const REFUSALS_MAX: u32 = 25;
 /// Mails of unknown end one after the other before the run ends: such a relay would make everybody unknown.
 const UNKNOWNS_MAX: u32 = 25;
@@ -232,7 +233,7 @@ impl Worker {
     fn ended(&self, job: Job, outcome: Outcome) {
         let (person, notice) = (job.task.person, job.task.notice);
         let mut told = lock(&self.shared.told);
-        let is_refusal = matches!(outcome, Outcome::Never { .. });
+        let is_refusal = is_of_the_relay(&outcome);
         let is_unknown = matches!(outcome, Outcome::Unknown(_));
         told.refusals = if is_refusal { told.refusals + 1 } else { 0 };
         told.unknowns = if is_unknown { told.unknowns + 1 } else { 0 };
@@ -297,6 +298,17 @@ impl Worker {
         let mut told = lock(&self.shared.told);
         told.run.stopped.get_or_insert(why);
         self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A refusal that the next mail would meet as well.
+fn is_of_the_relay(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Never { status: Some(status), whom: Whom::Recipient, .. } => {
+            !(status.starts_with("5.1.") || status.starts_with("5.2."))
+        }
+        Outcome::Never { .. } => true,
+        _ => false,
     }
 }
 

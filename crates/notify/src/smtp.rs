@@ -438,29 +438,4 @@ impl AsyncTokioStream for Secured {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lettre::transport::smtp::response::{Category, Code, Detail, Severity};
-
-    fn response(text: &str) -> Response {
-        let code = Code::new(Severity::PositiveCompletion, Category::MailSystem, Detail::Zero);
-        Response::new(code, vec![text.to_owned()])
-    }
-
-    #[test]
-    fn of_a_reply_only_the_queue_number_is_kept() {
-        let id = |text: &str| queue_id(&response(text));
-        assert_eq!(id("2.0.0 Ok: queued as 4Xy1Zk3nJz"), Some("4Xy1Zk3nJz".to_owned()));
-        assert_eq!(id("OK id=1tABCD-0001Ab-2f"), Some("1tABCD-0001Ab-2f".to_owned()));
-        assert_eq!(id("OK queued as taro@example.jp"), None);
-        assert_eq!(id("accepted for taro@example.jp"), None);
-    }
-
-    #[test]
-    fn an_enhanced_status_is_three_numbers() {
-        let status = |text: &str| enhanced_status(&response(text));
-        assert_eq!(status("5.1.1 <x> no such user"), Some("5.1.1".to_owned()));
-        assert_eq!(status("taro@example.jp unknown"), None);
-        assert_eq!(status("1.2.3.4 refused"), None);
-    }
-}
+mod tests;

@@ -167,6 +167,7 @@ fn every_path_of_a_notice_ends_in_one_state() {
     check("l", "postal");
     check("lw", "postal");
     check("lwr", "returned");
+    check("mabqas", "sent");
     check("mabpwrS", "substitute");
     check("masp", "postal");
 }
@@ -364,6 +365,16 @@ fn a_configuration_tells_all_that_is_wrong() {
     }
     let unknown = told(&CONFIG.replace("language = \"ja\"", "langauge = \"ja\""));
     assert!(unknown.contains("langauge"), "{unknown}");
+}
+
+#[test]
+fn the_sample_configuration_can_be_used() {
+    let sample = config(crate::config::SAMPLE);
+    assert_eq!(
+        sample.limits_by_domain["example.jp"],
+        throttle::Limits { connections: 4, per_minute: 20, per_day: 4_500 }
+    );
+    assert_eq!(sample.texts.len(), 2);
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl Schedule {
         let mut wait: Option<SignedDuration> = None;
         for _ in 0..self.turns.len() {
             let Some(domain) = self.turns.pop_front() else { break };
-            match self.throttle.take(&domain, now) {
+            // Who has no address has no domain, and waits for none.
+            let allowed = if domain.is_empty() { Allowed::Now } else { self.throttle.take(&domain, now) };
+            match allowed {
                 Allowed::Now => {
                     let queue = self.ready.get_mut(&domain);
                     let job = queue.and_then(VecDeque::pop_front);

@@ -24,6 +24,9 @@ use std::path::PathBuf;
 /// only. No mail goes before two operators have approved the persons, the texts and the configuration.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Write a notify.toml to begin with.
+    #[command(after_help = "Example:\n  sekisho notify init > notify.toml")]
+    Init,
     /// Plan notices for a scope; a later, larger one adds new persons and updates only.
     #[command(
         after_help = "Example:\n  sekisho scope -c sekisho.toml --format csv --register customers.csv > exposed.csv\n  sekisho notify plan hakone-2026-1 --scope exposed.csv -c notify.toml"
@@ -69,6 +72,9 @@ pub(crate) enum Command {
         /// Also send again what nobody knows of; needs --operator. Some persons may get the mail twice.
         #[arg(long, requires = "operator")]
         resend_unknown: bool,
+        /// Also try again what the relay refused, or what came back; needs --operator.
+        #[arg(long, requires = "operator")]
+        retry_bounced: bool,
         /// Also try again what the scan stopped; needs --operator.
         #[arg(long, requires = "operator")]
         retry_held: bool,
@@ -213,11 +219,17 @@ impl Command {
 
     fn answer(self) -> Result<Done> {
         match self {
+            Command::Init => {
+                print!("{}", sekisho_notify::config::SAMPLE);
+                Ok(Done::Yes)
+            }
             Command::Plan { id, scope, from, place } => mail::plan(&id, &scope, &from, &place),
             Command::DryRun { id, out, all, from, place } => mail::dry_run(&id, &out, all, &from, &place),
             Command::Approve { id, from, place } => mail::approve(&id, &from, &place),
-            Command::Send { id, resend_unknown, retry_held, clock_is_right, from, place } => {
-                let again = mail::Again { unknown: resend_unknown, held: retry_held, clock_is_right };
+            Command::Send { id, resend_unknown, retry_bounced, retry_held, clock_is_right, from, place } => {
+                let order =
+                    [(resend_unknown, State::Unknown), (retry_bounced, State::Bounced), (retry_held, State::Held)];
+                let again = mail::Again { order, clock_is_right };
                 mail::send(&id, again, &from, &place)
             }
             Command::Status { id, state, format, from, place } => {

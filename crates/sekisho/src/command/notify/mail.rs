@@ -28,8 +28,8 @@ const NAMED_MAX: usize = 20;
 /// What an operator orders beyond the queue.
 #[derive(Clone, Copy)]
 pub(super) struct Again {
-    pub(super) unknown: bool,
-    pub(super) held: bool,
+    /// Notices in these states are queued again, where wanted.
+    pub(super) order: [(bool, State); 3],
     pub(super) clock_is_right: bool,
 }
 
@@ -272,8 +272,7 @@ fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
 }
 
 fn requeue(office: &mut Office<'_>, again: Again) -> Result<()> {
-    let states = [(again.unknown, State::Unknown), (again.held, State::Held)];
-    for (_, state) in states.into_iter().filter(|(wanted, _)| *wanted) {
+    for (_, state) in again.order.into_iter().filter(|(wanted, _)| *wanted) {
         let in_state = office.campaign.in_state(state);
         let events: Vec<Event> = in_state.map(|(person, notice, _)| Event::Requeued { person, notice }).collect();
         println!("{} {} notices are queued again by {}", events.len(), state.name(), office.place.operator());

@@ -94,6 +94,10 @@ impl<'a> Office<'a> {
     /// Everything that notices are written from.
     pub(super) fn desk(&self, from: &Sources) -> Result<Desk> {
         let config = config(from)?;
+        let secrets = [config.relay.password_file.as_deref(), config.dkim.as_ref().map(|dkim| dkim.key_file.as_path())];
+        if let Some(problem) = secrets.into_iter().flatten().find_map(keys::open_to_others) {
+            bail!("{}; {}", problem.title, problem.help);
+        }
         let (recipients, texts) = self.recipients(&config, |person| !self.campaign.notices(person).is_empty())?;
         let index = index(&config, &texts, &self.key())?;
         Ok(Desk::new(self.id.as_str(), self.zone.clone(), config, self.key(), recipients, Arc::new(index))?)

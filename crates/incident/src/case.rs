@@ -1,6 +1,6 @@
 //! The fold (INC-1): events in their order become a case, or an error that names the event.
 
-use crate::{Actor, Body, CaseId, Certainty, Clock, Error, Event, Measure, Origin, Role};
+use crate::{Actor, Body, CaseId, Certainty, Clock, Error, Event, Measure, NoticeStep, Origin, Role};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -156,7 +156,7 @@ impl Case {
             Body::Opened { .. } if number > 1 => {
                 return Err(wrong(number, "the case is open already", "open another case"));
             }
-            Body::Opened { .. } | Body::Note { .. } => {}
+            Body::Opened { .. } | Body::Note { .. } | Body::Notified { .. } => {}
             Body::Intrusion { id, from, to, text } => {
                 if self.intrusions.iter().any(|known| known.id == *id) {
                     return Err(wrong(number, &format!("the intrusion `{id}` is there already"), "use another name"));
@@ -357,7 +357,7 @@ fn happened_at(body: &Body) -> Option<Timestamp> {
             Some(*at)
         }
         Body::Intrusion { from, .. } => *from,
-        Body::Opened { .. } | Body::Note { .. } => None,
+        Body::Opened { .. } | Body::Note { .. } | Body::Notified { .. } => None,
     }
 }
 
@@ -379,6 +379,21 @@ fn describe(body: &Body) -> String {
             let about = intrusion.as_ref().map_or_else(String::new, |id| format!(" about `{id}`"));
             let sha256 = sha256.get(..16).unwrap_or(sha256);
             format!("submitted {obligation}{about}, version {version}, sha256 {sha256}…")
+        }
+        Body::Notified { step, notices, .. } => {
+            let step = match step {
+                NoticeStep::Planned => "planned",
+                NoticeStep::Approved => "approved",
+                NoticeStep::Begun => "sending began",
+                NoticeStep::Ended => "sending ended",
+                NoticeStep::Letters => "letters written",
+            };
+            let some = notices.iter().filter(|(_, count)| **count > 0);
+            let counts: Vec<String> = some.map(|(state, count)| format!("{count} {state}")).collect();
+            format!(
+                "notices to persons: {step} ({})",
+                if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+            )
         }
         Body::Note { text } => text.clone(),
     }

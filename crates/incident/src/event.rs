@@ -3,6 +3,7 @@
 use crate::{Error, card};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,11 +123,38 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         late_reason: Option<String>,
     },
+    /// Notices to the persons concerned, with what their journal held at that moment: proof of delivery.
+    Notified {
+        /// What was done.
+        step: NoticeStep,
+        /// Notices by state.
+        notices: BTreeMap<String, u64>,
+        /// Lines of the notices' journal.
+        lines: u64,
+        /// The journal's chain behind them, in hexadecimal.
+        head: String,
+    },
     /// Anything else worth remembering.
     Note {
         /// In words.
         text: String,
     },
+}
+
+/// What was done with notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeStep {
+    /// Persons were planned.
+    Planned,
+    /// An operator approved persons, texts and configuration.
+    Approved,
+    /// Sending began.
+    Begun,
+    /// Sending ended.
+    Ended,
+    /// Letters were written.
+    Letters,
 }
 
 /// What a case comes from.
@@ -229,6 +257,8 @@ impl Body {
                 receipt.chain(late_reason.iter().map(|text| ("late_reason", text.as_str()))).collect()
             }
             Body::Note { text } => vec![("text", text)],
+            // Counts and a hash of digits and letters.
+            Body::Notified { .. } => Vec::new(),
         }
     }
 

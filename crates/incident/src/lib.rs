@@ -20,7 +20,7 @@ mod tests;
 
 pub use case::{Case, ClockEntry, CountEntry, FactEntry, IntrusionEntry, TimelineEntry};
 pub use error::Error;
-pub use event::{Actor, Body, CaseId, Certainty, Clock, Event, Measure, Origin, Role};
+pub use event::{Actor, Body, CaseId, Certainty, Clock, Event, Measure, NoticeStep, Origin, Role};
 
 /// The language of a text that is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,9 @@ const VERIFIER_KEY: &str = "ledger.vkey";
 /// 32 random bytes in hexadecimal: what a caller of the admin address shows.
 const ADMIN_TOKEN: &str = "admin.token";
 
+/// 16 random bytes in hexadecimal: names persons in the journals of notices.
+const NOTICE_KEY: &str = "notify.key";
+
 /// The keys of one installation.
 pub(crate) struct Keys {
     /// Hashes values, sessions and addresses.
@@ -107,6 +110,23 @@ pub(crate) fn hash_key(directory: &Path) -> Result<Arc<HashKey>> {
         bail!("`{}` does not hold 32 hexadecimal digits", path.display())
     };
     Ok(Arc::new(HashKey::new(bytes)))
+}
+
+/// The key under which notices name persons; made when there is none yet and `make` says so.
+pub(crate) fn notice_key(directory: &Path, make: bool) -> Result<[u8; 16]> {
+    let path = directory.join(NOTICE_KEY);
+    if make && !path.exists() {
+        let cannot = || format!("cannot make the key `{}`", path.display());
+        files::private_directory(directory).with_context(cannot)?;
+        files::create_private(&path, format!("{}\n", hex::encode(random::<16>()?)).as_bytes()).with_context(cannot)?;
+    }
+    if let Some(problem) = open_to_others(&path) {
+        bail!("{}; {}", problem.title, problem.help);
+    }
+    let Some(bytes) = hash_bytes(&read(&path)?) else {
+        bail!("`{}` does not hold 32 hexadecimal digits", path.display())
+    };
+    Ok(bytes)
 }
 
 /// Everything that keeps the keys of a directory from being used.

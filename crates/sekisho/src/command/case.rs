@@ -228,13 +228,13 @@ pub(crate) enum Command {
 pub(crate) struct Place {
     /// Where cases are kept.
     #[arg(long, value_name = "DIR", default_value = "cases")]
-    cases: PathBuf,
+    pub(super) cases: PathBuf,
     /// Where the key that signs them is kept.
     #[arg(long, value_name = "DIR", default_value = "keys")]
-    keys: PathBuf,
+    pub(super) keys: PathBuf,
     /// Who records this; the account's name without it.
     #[arg(long)]
-    operator: Option<String>,
+    pub(super) operator: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -411,14 +411,14 @@ fn submit(told: Submission, rules: &Rules, place: &Place) -> Result<Done> {
 }
 
 impl Place {
-    fn open(&self) -> Result<CaseLog> {
+    pub(super) fn open(&self) -> Result<CaseLog> {
         if !self.cases.is_dir() {
             bail!("there are no cases in `{}`; `sekisho case open` begins one", self.cases.display());
         }
         CaseLog::open(&self.cases, &self.keys)
     }
 
-    fn case(&self, id: &CaseId) -> Result<Case> {
+    pub(super) fn case(&self, id: &CaseId) -> Result<Case> {
         let events: Vec<Event> = self.open()?.events.into_iter().filter(|event| event.case == *id).collect();
         if events.is_empty() {
             bail!("there is no case `{id}` in `{}`; `sekisho case list` shows all", self.cases.display());
@@ -443,7 +443,11 @@ impl Place {
     }
 
     /// Appends one event when the case with it can be folded; one that cannot never enters the log.
-    fn record(&self, id: &CaseId, body: impl FnOnce(Option<&Case>, Timestamp) -> Result<Body>) -> Result<Done> {
+    pub(super) fn record(
+        &self,
+        id: &CaseId,
+        body: impl FnOnce(Option<&Case>, Timestamp) -> Result<Body>,
+    ) -> Result<Done> {
         let mut log = CaseLog::create(&self.cases, &self.keys)?;
         let mut events: Vec<Event> = log.events.iter().filter(|event| event.case == *id).cloned().collect();
         let before = if events.is_empty() { None } else { Some(Case::fold(&events)?) };
@@ -464,7 +468,7 @@ impl Place {
         Ok(Done::Yes)
     }
 
-    fn operator(&self) -> String {
+    pub(super) fn operator(&self) -> String {
         let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
         self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned())
     }

@@ -9,6 +9,7 @@ mod contain;
 mod demo;
 mod edm;
 mod init;
+mod notify;
 mod observe;
 mod policy;
 mod register;
@@ -16,8 +17,8 @@ mod register_site;
 mod scope;
 mod serve;
 mod verify;
-mod webhook;
 mod watch;
+mod webhook;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Case(case::Command),
     #[command(subcommand)]
     Affected(affected::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Contain(contain::Contain),
     CutOff(contain::CutOff),
     Release(contain::Release),
@@ -83,6 +86,7 @@ impl Command {
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
             Command::Affected(command) => command.run(),
+            Command::Notify(command) => command.run(),
             Command::Contain(arguments) => arguments.run(),
             Command::CutOff(arguments) => arguments.run(),
             Command::Release(arguments) => arguments.run(),

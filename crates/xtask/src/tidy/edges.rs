@@ -42,6 +42,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("sekisho-gateway", &["sekisho-scope", "sekisho-incident", "sekisho-console"]),
     ("sekisho-disclosure", &["sekisho-console", "sekisho-scope"]),
     ("sekisho-affected", &["sekisho-gateway", "sekisho-scope", "sekisho-ledger", "sekisho-incident"]),
+    ("sekisho-notify", &["sekisho-gateway", "sekisho-console", "sekisho-scope", "sekisho-ledger", "rsa", "rusqlite"]),
     ("sekisho-console", &["sekisho-gateway"]),
     ("sekisho-watch", &["sekisho-gateway", "sekisho-console", "sekisho-scope", "sekisho-ledger"]),
     ("sekisho-pg-gateway", &["sekisho-gateway"]),

@@ -3,12 +3,13 @@
 //! A record counts when the watch's log names it (module `anchor`). What stands behind the last such record in a file
 //! is what a crash left over; the next append writes over it.
 
+use crate::Error;
 use crate::entry::RecordRef;
 use crate::fetch::Exchange;
 use crate::http_message::Response;
 use crate::warc::{self, Kind, Record};
-use crate::{Error, anchor, durable};
 use jiff::Timestamp;
+use sekisho_anchor::{self as anchor, durable};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -74,7 +75,7 @@ impl Archive {
         let path = self.dir.join("archive").join(&record.file);
         let refuse = |what: &str| {
             let reason = format!("the record at byte {} of `{}` {what}", record.offset, path.display());
-            anchor::not_whole(&self.dir, &reason)
+            Error::from(anchor::not_whole(&self.dir, &reason))
         };
         let file = match File::open(&path) {
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Err(refuse("is missing, with its file")),
@@ -98,10 +99,8 @@ impl Archive {
         let plain = self.read(record)?;
         let block = warc::parse(&plain).filter(|(kind, _)| *kind == "response").map(|(_, block)| block);
         block.and_then(Response::parse).ok_or_else(|| {
-            anchor::not_whole(
-                &self.dir,
-                &format!("the record at byte {} of `{}` holds no response", record.offset, record.file),
-            )
+            let reason = format!("the record at byte {} of `{}` holds no response", record.offset, record.file);
+            anchor::not_whole(&self.dir, &reason).into()
         })
     }
 }

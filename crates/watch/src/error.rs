@@ -17,31 +17,9 @@ pub enum Error {
         #[source]
         err: io::Error,
     },
-    /// The log in which the archive is anchored.
-    #[error("cannot use the watch's log in `{dir}`")]
-    Log {
-        /// The state directory.
-        dir: PathBuf,
-        /// Why.
-        #[source]
-        err: sekisho_tlog::Error,
-    },
-    /// The state directory is not what was signed.
-    #[error("the watch in `{dir}` is NOT whole: {reason}")]
-    NotWhole {
-        /// The state directory.
-        dir: PathBuf,
-        /// What is missing or different.
-        reason: String,
-    },
-    /// A key that others may read, or that is missing.
-    #[error("cannot use the key `{path}`: {reason}")]
-    Key {
-        /// The key's file.
-        path: PathBuf,
-        /// What is wrong, and the remedy.
-        reason: String,
-    },
+    /// The log in which the archive is anchored, or a key.
+    #[error(transparent)]
+    Log(#[from] sekisho_anchor::Error),
     /// Not an address that can be watched.
     #[error("`{url}` cannot be watched: {reason}")]
     Url {

@@ -8,11 +8,9 @@
 //! [`round`] (one round over the pages), [`sekisho_log`] (firms with a public log), [`register`] (the static site across firms).
 
 mod address_list;
-mod anchor;
 mod archive;
 mod decode;
 pub mod diff;
-mod durable;
 pub mod entry;
 mod error;
 pub mod fetch;

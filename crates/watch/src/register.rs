@@ -13,7 +13,8 @@ pub use figures::{Figures, Kept, Span, Standing, Updates};
 pub use incident::{Incident, Text, When};
 pub use site::{Site, build};
 
-use crate::{Error, durable};
+use crate::Error;
+use sekisho_anchor::durable;
 use std::path::Path;
 
 /// Entries of a register; more are refused.

@@ -7,7 +7,6 @@
 //!
 //! Everything else is computed from these two. The key lies elsewhere.
 
-use crate::anchor::{self, Anchor};
 use crate::archive::Archive;
 use crate::entry::{About, Check, Entry, Event, FORMAT};
 use crate::fetch::Exchange;
@@ -16,8 +15,12 @@ use crate::verdict::{Known, Snapshot};
 use crate::watched::{Kept, Watched, WatchedPage};
 use crate::{Error, http_message::Response};
 use jiff::Timestamp;
+use sekisho_anchor::{self as anchor, Anchor};
 use sekisho_tlog::VerifyingKey;
 use std::path::Path;
+
+/// The files of the log's key.
+const KEY: &str = "watch";
 
 /// The state directory as its only writer has it.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub struct State {
 impl Store {
     /// Opens a directory for writing, making it and the key in `keys` when there are none.
     pub fn open(dir: &Path, keys: &Path) -> Result<Store, Error> {
-        let (anchor, entries) = Anchor::open(dir, keys)?;
+        let (anchor, entries) = Anchor::open(dir, keys, (KEY, "sekisho-watch"))?;
         Ok(Store { anchor, state: State::fold(dir, &entries)?, is_time_given: false })
     }
 
@@ -104,7 +107,7 @@ impl Store {
 impl State {
     /// Reads a directory with the verifier's key in `keys`.
     pub fn read(dir: &Path, keys: &Path) -> Result<State, Error> {
-        State::read_with(dir, &anchor::read_verifier(keys)?)
+        State::read_with(dir, &anchor::read_verifier(keys, KEY)?)
     }
 
     fn read_with(dir: &Path, key: &VerifyingKey) -> Result<State, Error> {
@@ -166,7 +169,7 @@ pub(crate) fn parse(dir: &Path, number: usize, entry: &[u8]) -> Result<Entry, Er
         .map_err(|err| anchor::not_whole(dir, &format!("entry {number} of its log cannot be read: {err}")))?;
     if entry.format != FORMAT {
         let reason = format!("entry {number} of its log has the format `{}`: a newer version wrote it", entry.format);
-        return Err(anchor::not_whole(dir, &reason));
+        return Err(anchor::not_whole(dir, &reason).into());
     }
     Ok(entry)
 }

@@ -377,7 +377,11 @@ impl VerifyArguments {
                 }
                 Ok(Done::Yes)
             }
-            Err(err @ (sekisho_watch::Error::NotWhole { .. } | sekisho_watch::Error::Log { .. })) => {
+            Err(
+                err @ sekisho_watch::Error::Log(
+                    sekisho_anchor::Error::NotWhole { .. } | sekisho_anchor::Error::Log { .. },
+                ),
+            ) => {
                 println!("{name} is NOT whole\n  {:#}", anyhow::Error::new(err));
                 Ok(Done::No)
             }

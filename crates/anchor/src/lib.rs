@@ -1,25 +1,28 @@
-//! The watch's own log: entries in a Merkle tree with a signed checkpoint (C2SP tlog-tiles), so that "this page said
-//! that on that day" can be shown later to somebody who does not trust the watcher's disk.
+//! A log of one's own in a directory: entries in a Merkle tree with a signed checkpoint (C2SP tlog-tiles), so that what it said
+//! on a day can be shown later to somebody who does not trust this disk. The watcher of notices and the public record of a
+//! disclosure keep theirs with it; the ledger, with its thousand records a second, keeps its own.
 //!
 //! Order of writing: tiles, then the checkpoint. So what stands behind the checkpoint was never acknowledged, and is
 //! written over. A log and checkpoint that are both set back to an earlier state cannot be told here: hand a checkpoint
-//! to somebody else from time to time, and ask `sekisho watch verify --since` with it.
+//! to somebody else from time to time, and compare it.
 
-use crate::{Error, durable};
+pub mod durable;
+mod error;
+
+pub use error::Error;
+
 use sekisho_tlog::{Checkpoint, SigningKey, TilePath, Tree, VerifyingKey, tree};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-const SIGNING_KEY: &str = "watch.skey";
-const VERIFIER_KEY: &str = "watch.vkey";
 /// How often a reader begins anew when a writer fills a tile under its hands.
 const ATTEMPTS_MAX: usize = 3;
 
 /// The log as its only writer has it; the lock is held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Anchor {
+pub struct Anchor {
     dir: PathBuf,
     key: SigningKey,
     tree: Tree,
@@ -27,25 +30,27 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// Opens the log for writing, making it and its key when neither is there; gives the entries so far.
-    pub(crate) fn open(dir: &Path, keys: &Path) -> Result<(Anchor, Vec<Vec<u8>>), Error> {
+    /// Opens the log for writing, making it and its key `<name>.skey` when neither is there; gives the entries so far.
+    /// `origin` is what a new key is called, before a hyphen and eight random digits.
+    pub fn open(dir: &Path, keys: &Path, (name, origin): (&str, &str)) -> Result<(Anchor, Vec<Vec<u8>>), Error> {
         let log = dir.join("log");
         durable::create_directory(&log).map_err(Error::disk("make", &log))?;
         let path = dir.join("lock");
         let lock = File::create(&path).map_err(Error::disk("open", &path))?;
         if lock.try_lock().is_err() {
-            tracing::warn!("another `sekisho watch` is writing to `{}`: waiting for it", dir.display());
+            tracing::warn!("another process is writing to `{}`: waiting for it", dir.display());
             lock.lock().map_err(Error::disk("lock", &path))?;
         }
-        if !keys.join(SIGNING_KEY).exists() {
+        let signing = keys.join(format!("{name}.skey"));
+        if !signing.exists() {
             if dir.join("log/checkpoint").exists() {
                 let reason = "there is a log, but not its key; restore it from a backup".to_owned();
-                return Err(Error::Key { path: keys.join(SIGNING_KEY), reason });
+                return Err(Error::Key { path: signing, reason });
             }
-            create_key(keys)?;
+            create_key(keys, name, origin)?;
         }
-        let key = signing_key(&keys.join(SIGNING_KEY))?;
-        let (checkpoint, entries) = match read(dir, &read_verifier(keys)?)? {
+        let key = signing_key(&signing)?;
+        let (checkpoint, entries) = match read(dir, &read_verifier(keys, name)?)? {
             Some(signed) => (Some(signed.checkpoint), signed.entries),
             None => (None, Vec::new()),
         };
@@ -58,8 +63,26 @@ impl Anchor {
         Ok((Anchor { dir: dir.to_owned(), key, tree, _lock: lock }, entries))
     }
 
+    /// What the log is called: its key's name.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.key.name()
+    }
+
+    /// The key that verifies it, as text.
+    #[must_use]
+    pub fn verifier(&self) -> &str {
+        self.key.verifier()
+    }
+
+    /// Entries so far.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
     /// Adds entries under one signature; when this returns they are durable and signed.
-    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), Error> {
+    pub fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), Error> {
         let failed = |err| Error::Log { dir: self.dir.clone(), err };
         let mut tree = self.tree.clone();
         for entry in entries {
@@ -92,13 +115,15 @@ impl Anchor {
 
 /// A checkpoint and the entries that it covers.
 #[derive(Debug)]
-pub(crate) struct Signed {
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) entries: Vec<Vec<u8>>,
+pub struct Signed {
+    /// What was signed.
+    pub checkpoint: Checkpoint,
+    /// All of them, in order.
+    pub entries: Vec<Vec<u8>>,
 }
 
 /// The log as it was signed last; `None` when nothing was ever signed.
-pub(crate) fn read(dir: &Path, key: &VerifyingKey) -> Result<Option<Signed>, Error> {
+pub fn read(dir: &Path, key: &VerifyingKey) -> Result<Option<Signed>, Error> {
     let failed = |err| Error::Log { dir: dir.to_owned(), err };
     let path = dir.join("log/checkpoint");
     let mut attempt = 1;
@@ -116,23 +141,31 @@ pub(crate) fn read(dir: &Path, key: &VerifyingKey) -> Result<Option<Signed>, Err
     }
 }
 
-/// The verifier's key beside the signing one.
-pub(crate) fn read_verifier(keys: &Path) -> Result<VerifyingKey, Error> {
-    verifier(&keys.join(VERIFIER_KEY))
+/// The verifier's key beside the signing one: `<name>.vkey`.
+pub fn read_verifier(keys: &Path, name: &str) -> Result<VerifyingKey, Error> {
+    verifier(&keys.join(format!("{name}.vkey")))
 }
 
 /// A verifier's key from a file.
-pub(crate) fn verifier(path: &Path) -> Result<VerifyingKey, Error> {
+pub fn verifier(path: &Path) -> Result<VerifyingKey, Error> {
     let text = std::fs::read_to_string(path).map_err(Error::disk("read", path))?;
     VerifyingKey::parse(&text).map_err(|err| Error::Key { path: path.to_owned(), reason: err.to_string() })
 }
 
 /// Reads tiles below a state directory.
-pub(crate) fn tiles(dir: &Path) -> impl Fn(&str) -> io::Result<Vec<u8>> + '_ {
+pub fn tiles(dir: &Path) -> impl Fn(&str) -> io::Result<Vec<u8>> + '_ {
     move |path| std::fs::read(dir.join("log").join(path))
 }
 
-pub(crate) fn not_whole(dir: &Path, reason: &str) -> Error {
+/// Says that a log cannot be used.
+#[must_use]
+pub fn unusable(dir: &Path, err: sekisho_tlog::Error) -> Error {
+    Error::Log { dir: dir.to_owned(), err }
+}
+
+/// Says that a log is not what was signed.
+#[must_use]
+pub fn not_whole(dir: &Path, reason: &str) -> Error {
     Error::NotWhole { dir: dir.to_owned(), reason: reason.to_owned() }
 }
 
@@ -157,19 +190,19 @@ fn signing_key(path: &Path) -> Result<SigningKey, Error> {
     SigningKey::parse(&text).map_err(|err| Error::Key { path: path.to_owned(), reason: err.to_string() })
 }
 
-fn create_key(keys: &Path) -> Result<(), Error> {
+fn create_key(keys: &Path, name: &str, origin: &str) -> Result<(), Error> {
     let mut random = [0; 36];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-    let (name, seed) = random.split_at(4);
-    let name = format!("sekisho-watch-{}", hex::encode(name));
-    let failed = |err: sekisho_tlog::Error| Error::Key { path: keys.join(SIGNING_KEY), reason: err.to_string() };
+    let (suffix, seed) = random.split_at(4);
+    let origin = format!("{origin}-{}", hex::encode(suffix));
+    let (signing_path, verifier_path) = (keys.join(format!("{name}.skey")), keys.join(format!("{name}.vkey")));
+    let failed = |err: sekisho_tlog::Error| Error::Key { path: signing_path.clone(), reason: err.to_string() };
     let seed = seed.try_into().expect("36 bytes less 4 are 32");
-    let signing = sekisho_tlog::checkpoint::generate_signing_key(&name, seed).map_err(failed)?;
+    let signing = sekisho_tlog::checkpoint::generate_signing_key(&origin, seed).map_err(failed)?;
     let verifier = SigningKey::parse(&signing).map_err(failed)?.verifier().to_owned();
     durable::create_directory(keys).map_err(Error::disk("make", keys))?;
-    for (file, text) in [(VERIFIER_KEY, verifier), (SIGNING_KEY, signing)] {
-        let path = keys.join(file);
-        durable::create(&path, format!("{text}\n").as_bytes()).map_err(Error::disk("make", &path))?;
+    for (path, text) in [(&verifier_path, verifier), (&signing_path, signing)] {
+        durable::create(path, format!("{text}\n").as_bytes()).map_err(Error::disk("make", path))?;
     }
     Ok(())
 }

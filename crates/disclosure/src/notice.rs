@@ -1,0 +1,234 @@
+//! What is told, in Japanese and English: one version of a notice. Mandatory parts are those without which a reader cannot
+//! act; a notice that lacks one is a draft.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Characters of one text.
+pub const TEXT_CHARS_MAX: usize = 4_000;
+/// Items of one list.
+pub const ITEMS_MAX: usize = 100;
+/// What a draft has where somebody must still write.
+pub const MISSING: &str = "TODO";
+
+/// A text in both languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// 日本語
+    pub ja: String,
+    /// English
+    pub en: String,
+}
+
+/// How certain a figure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody knows yet.
+    Unknown,
+    /// It may be so.
+    Suspected,
+    /// It is so.
+    Confirmed,
+}
+
+/// What is counted. Records, persons, accounts and cards are different counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Rows.
+    Records,
+    /// Human beings.
+    Persons,
+    /// Accounts.
+    Accounts,
+    /// Payment cards.
+    Cards,
+}
+
+/// A figure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// Of what.
+    pub of: Measure,
+    /// Which set; `None` is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Text>,
+    /// How many; `None` is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// How certain.
+    pub state: State,
+    /// Figures that were told before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<u64>,
+}
+
+/// A period, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Period {
+    /// Its begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+}
+
+/// A notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// What it is called.
+    pub title: Text,
+    /// What happened, and what was done.
+    pub happened: Text,
+    /// When it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<Timestamp>,
+    /// When data were exposed: another question than when it was found.
+    #[serde(default)]
+    pub exposed: Period,
+    /// How many.
+    #[serde(default)]
+    pub counts: Vec<Count>,
+    /// Data that left.
+    #[serde(default)]
+    pub left: Vec<Text>,
+    /// Data that were looked for in every answer of the site, and did not leave.
+    #[serde(default)]
+    pub not_left: Vec<Text>,
+    /// Data of which that cannot be said, and why.
+    #[serde(default)]
+    pub not_examined: Vec<Text>,
+    /// What readers should do now.
+    #[serde(default)]
+    pub to_do: Vec<Text>,
+    /// What the firm does so that it does not happen again.
+    #[serde(default)]
+    pub measures: Vec<Text>,
+    /// When the next update comes; `None` with a reason in `next_note`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<Timestamp>,
+    /// Of the next update, in words.
+    #[serde(default)]
+    pub next_note: Text,
+}
+
+impl Text {
+    /// Both languages.
+    #[must_use]
+    pub fn new(ja: &str, en: &str) -> Text {
+        Text { ja: ja.to_owned(), en: en.to_owned() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ja.trim().is_empty() && self.en.trim().is_empty()
+    }
+}
+
+impl Notice {
+    /// Everything that keeps it from being published, each with its part's name.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (part, text) in self.texts() {
+            for (language, words) in [("ja", &text.ja), ("en", &text.en)] {
+                if words.trim().is_empty() {
+                    problems.push(format!("`{part}` has no text in `{language}`"));
+                } else if words.contains(MISSING) {
+                    problems.push(format!("`{part}` is still to be written in `{language}`: it has `{MISSING}`"));
+                }
+                if words.chars().count() > TEXT_CHARS_MAX {
+                    problems.push(format!("`{part}` has more than {TEXT_CHARS_MAX} characters in `{language}`"));
+                }
+                if let Some(what) = sekisho_incident::card::find(words) {
+                    problems.push(format!("`{part}` holds {what} in `{language}`: a notice never does"));
+                }
+            }
+        }
+        let lists = [
+            ("left", self.left.len()),
+            ("not_left", self.not_left.len()),
+            ("not_examined", self.not_examined.len()),
+            ("to_do", self.to_do.len()),
+            ("measures", self.measures.len()),
+            ("counts", self.counts.len()),
+        ];
+        for (part, len) in lists {
+            if len > ITEMS_MAX {
+                problems.push(format!("`{part}` has more than {ITEMS_MAX} items"));
+            }
+        }
+        if self.to_do.is_empty() {
+            problems.push("`to_do` is empty: say what readers should do now, even if it is nothing".to_owned());
+        }
+        if self.next_update.is_none() && self.next_note.is_empty() {
+            problems.push("neither `next_update` nor `next_note` says when more is told".to_owned());
+        }
+        if self.counts.iter().any(|count| count.state == State::Confirmed && count.value.is_none()) {
+            problems.push("a count is `confirmed` and has no `value`".to_owned());
+        }
+        if let Period { from: Some(from), to: Some(to) } = &self.exposed
+            && to < from
+        {
+            problems.push("`exposed` ends before it begins".to_owned());
+        }
+        problems
+    }
+
+    /// Every text, with the name of its part.
+    fn texts(&self) -> Vec<(String, &Text)> {
+        let mut texts = vec![("title".to_owned(), &self.title), ("happened".to_owned(), &self.happened)];
+        let lists = [
+            ("left", &self.left),
+            ("not_left", &self.not_left),
+            ("not_examined", &self.not_examined),
+            ("to_do", &self.to_do),
+            ("measures", &self.measures),
+        ];
+        for (part, list) in lists {
+            texts.extend(list.iter().enumerate().map(|(at, text)| (format!("{part}[{}]", at + 1), text)));
+        }
+        let sets = self.counts.iter().enumerate().filter_map(|(at, count)| Some((at, count.set.as_ref()?)));
+        texts.extend(sets.map(|(at, set)| (format!("counts[{}].set", at + 1), set)));
+        if !self.next_note.is_empty() {
+            texts.push(("next_note".to_owned(), &self.next_note));
+        }
+        texts
+    }
+
+    /// Keeps the figures that the version before told, where they are others now.
+    pub(crate) fn keep_figures(&mut self, before: &Notice) {
+        for count in &mut self.counts {
+            let told = before.counts.iter().find(|told| told.of == count.of && told.set == count.set);
+            let Some(told) = told else { continue };
+            let mut figures = told.before.clone();
+            figures.extend(told.value.filter(|value| Some(*value) != count.value));
+            count.before = figures;
+        }
+    }
+
+    /// A part by its name, to be replaced by a statement that it was redacted.
+    pub(crate) fn redact(&mut self, part: &str, statement: &Text) -> bool {
+        match part {
+            "title" => self.title = statement.clone(),
+            "happened" => self.happened = statement.clone(),
+            "left" => self.left = vec![statement.clone()],
+            "not_left" => self.not_left = vec![statement.clone()],
+            "not_examined" => self.not_examined = vec![statement.clone()],
+            "to_do" => self.to_do = vec![statement.clone()],
+            "measures" => self.measures = vec![statement.clone()],
+            "next_note" => self.next_note = statement.clone(),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Parts that can be redacted.
+pub const PARTS: [&str; 8] =
+    ["title", "happened", "left", "not_left", "not_examined", "to_do", "measures", "next_note"];

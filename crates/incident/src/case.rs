@@ -387,6 +387,7 @@ fn describe(body: &Body) -> String {
                 NoticeStep::Begun => "sending began",
                 NoticeStep::Ended => "sending ended",
                 NoticeStep::Letters => "letters written",
+                NoticeStep::Substituted => "published instead",
             };
             let some = notices.iter().filter(|(_, count)| **count > 0);
             let counts: Vec<String> = some.map(|(state, count)| format!("{count} {state}")).collect();

@@ -155,6 +155,8 @@ pub enum NoticeStep {
     Ended,
     /// Letters were written.
     Letters,
+    /// A publication stands for letters that came back.
+    Substituted,
 }
 
 /// What a case comes from.

@@ -309,7 +309,7 @@ fn a_mail_tells_its_person_which_fields_left() {
         text.contains("漏えいが確認されていない情報\n・お名前(フリガナ)\n・電話番号\n・お客さま番号・口座番号\n\n"),
         "{text}"
     );
-    assert!(text.contains("調査の対象に含まれていない情報\n・生年月日\n\n"), "{text}");
+    assert!(text.contains("漏えいの有無を確認できていない情報\n・生年月日\n\n"), "{text}");
     let english = desk.readable(&task("HK10000002", &["email"]), at(0));
     assert!(english.contains("Dear John Smith,") && english.contains("exposed\n- Mail address\n\n"), "{english}");
 }

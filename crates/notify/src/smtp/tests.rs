@@ -38,11 +38,11 @@ fn relay(replies: &'static [&'static str]) -> std::net::SocketAddr {
         let mut input = BufReader::new(stream).lines();
         let mut in_data = false;
         for (at, reply) in replies.iter().enumerate() {
-            while at > 0 {
-                let Some(Ok(line)) = input.next() else { return };
-                if !in_data || line == "." {
-                    break;
-                }
+            // The greeting answers nothing; the data end with a dot.
+            let heard =
+                at == 0 || input.find(|line| !in_data || line.as_ref().map_or(true, |line| line == ".")).is_some();
+            if !heard {
+                return;
             }
             if *reply == "-" || output.write_all(format!("{reply}\r\n").as_bytes()).is_err() {
                 return;

@@ -186,7 +186,7 @@ pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &So
     let count = chosen.len();
     let event = |(person, notice)| Event::Substituted { person, notice, publication: publication.to_owned() };
     office.decide(chosen.into_iter().map(event).collect())?;
-    office.prove(NoticeStep::Ended)?;
+    office.prove(NoticeStep::Substituted)?;
     println!("{count} notices have the publication in their place");
     Ok(Done::Yes)
 }

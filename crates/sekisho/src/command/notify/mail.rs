@@ -153,7 +153,7 @@ fn write_all(desk: &Desk, tasks: &[Task], now: Timestamp) -> Result<usize> {
                         Ok(Written::Mail { .. }) => {}
                         Ok(Written::Held(why)) => push(&held, (task.person, why)),
                         Ok(Written::NoAddress(_)) => {
-                            push(&held, (task.person, "it has no address any more".to_owned()))
+                            push(&held, (task.person, "it has no address any more".to_owned()));
                         }
                         Err(err) => {
                             *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(err);

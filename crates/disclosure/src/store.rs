@@ -53,6 +53,11 @@ impl Store {
         self.anchor.verifier()
     }
 
+    /// The bytes of a document that is shown.
+    pub fn document(&self, document: &DocumentRef) -> Result<Vec<u8>, Error> {
+        read_document(&self.dir, document)
+    }
+
     /// Publishes the first version, or another one in its place.
     pub fn publish(
         &mut self,
@@ -69,7 +74,7 @@ impl Store {
             None => Step::Published { document: document.clone() },
             Some(changed) => Step::Updated { document: document.clone(), changed },
         };
-        self.add(Entry::new(at, incident, step), Some((notice, document, bytes)))
+        self.add(&Entry::new(at, incident, step), Some((notice, document, bytes)))
     }
 
     /// Takes a part of a version away from view.
@@ -90,24 +95,24 @@ impl Store {
         let (document, bytes) = Document::seal(notice.clone(), salt()?);
         let step = Step::Redacted { version, part: part.to_owned(), ground, reference, document: document.clone() };
         let incident = self.record.incident.clone();
-        self.add(Entry::new(at, &incident, step), Some((notice, document, bytes)))?;
+        self.add(&Entry::new(at, &incident, step), Some((notice, document, bytes)))?;
         // Shown no more; kept for a court, by the firm alone.
         self.keep_back(&known.shown)
     }
 
     /// Adds a step that has no text of its own.
     pub fn step(&mut self, incident: &str, step: Step, at: Timestamp) -> Result<(), Error> {
-        self.add(Entry::new(at, incident, step), None)
+        self.add(&Entry::new(at, incident, step), None)
     }
 
-    fn add(&mut self, entry: Entry, text: Option<(Notice, DocumentRef, Vec<u8>)>) -> Result<(), Error> {
+    fn add(&mut self, entry: &Entry, text: Option<(Notice, DocumentRef, Vec<u8>)>) -> Result<(), Error> {
         let mut record = self.record.clone();
         record.push(entry.clone(), text.as_ref().map(|(notice, ..)| notice.clone()))?;
         if let Some((_, document, bytes)) = text {
             let path = self.dir.join("documents").join(&document.sha256);
             self.write(&path, &bytes)?;
         }
-        let leaf = serde_json::to_vec(&entry).map_err(|err| Error::Refused(err.to_string()))?;
+        let leaf = serde_json::to_vec(entry).map_err(|err| Error::Refused(err.to_string()))?;
         self.anchor.append(&[leaf])?;
         self.record = record;
         Ok(())

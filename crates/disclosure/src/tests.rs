@@ -76,7 +76,7 @@ impl Book {
             firm: &store.firm,
             key: store.verifier(),
             log: &sekisho_anchor::tiles(&dir),
-            document: &|document| Ok(std::fs::read(dir.join("documents").join(&document.sha256)).expect("shown")),
+            document: &|document| store.document(document),
             paper: &Files::new(),
         };
         site::build(&source)

@@ -13,6 +13,7 @@ mod keys;
 mod learn;
 mod live;
 mod logs;
+mod paper;
 mod past;
 mod register_file;
 mod register_index;

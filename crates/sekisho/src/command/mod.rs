@@ -7,6 +7,7 @@ mod check;
 mod contain;
 #[cfg(feature = "demo")]
 mod demo;
+mod disclose;
 mod edm;
 mod init;
 mod notify;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Case(case::Command),
     #[command(subcommand)]
+    Disclose(Box<disclose::Command>),
+    #[command(subcommand)]
     Affected(affected::Command),
     #[command(subcommand)]
     Notify(notify::Command),
@@ -85,6 +88,7 @@ impl Command {
             Command::Edm(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Case(command) => command.run(),
+            Command::Disclose(command) => command.run(),
             Command::Affected(command) => command.run(),
             Command::Notify(command) => command.run(),
             Command::Contain(arguments) => arguments.run(),

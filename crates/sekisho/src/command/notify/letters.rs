@@ -7,20 +7,15 @@ use super::super::Done;
 use super::super::case::Place;
 use super::Sources;
 use super::office::{Begin, Office};
-use crate::files;
-use anyhow::{Context, Result, bail};
+use crate::{files, paper};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::letter::{self, LETTERS_MAX, Letter};
 use sekisho_notify::template::Lang;
 use sekisho_notify::{Event, State};
 use sha2::{Digest, Sha256};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
-
-/// The executable that makes PDF files.
-const PDF: &str = "sekisho-pdf";
+use std::path::Path;
 
 pub(super) fn letters(id: &CaseId, out: &Path, from: &Sources, place: &Place) -> Result<Done> {
     let mut office = Office::open(id, place, Begin::No)?;
@@ -64,11 +59,9 @@ pub(super) fn letters(id: &CaseId, out: &Path, from: &Sources, place: &Place) ->
         let Some(first) = of_language else { continue };
         let count = letters[first..].iter().take_while(|letter| letter.language == language).count();
         let document = letter::document(&desk, language, &letters[first..first + count], now, &office.zone)?;
-        let Some(pdf) = pdf(&document)? else {
-            eprintln!(
-                "error: there is no `{PDF}` beside `sekisho` or in PATH, so no PDF was made: install it with `cargo install \
-                 --path crates/pdf` or put the released `{PDF}` beside `sekisho`; the letters still wait"
-            );
+        let Some(pdf) = paper::pdf(&document).context("the letters still wait")? else {
+            let (name, install) = (paper::PDF, paper::INSTALL);
+            eprintln!("error: there is no `{name}`, so no PDF was made: {install}; the letters still wait");
             return Ok(Done::No);
         };
         pdf_hash.update(&pdf);
@@ -88,25 +81,4 @@ pub(super) fn letters(id: &CaseId, out: &Path, from: &Sources, place: &Place) ->
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     files::replace_private(path, |file| file.write_all(bytes))
         .with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// The document as a PDF; `None` when the executable is not there.
-fn pdf(document: &[u8]) -> Result<Option<Vec<u8>>> {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PDF)).filter(|path| path.is_file());
-    let program = beside.unwrap_or_else(|| PathBuf::from(PDF));
-    let started = Process::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = match started {
-        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.with_context(|| format!("cannot start `{}`", program.display()))?,
-    };
-    let mut input = child.stdin.take().context("the PDF executable has no input")?;
-    let document = document.to_vec();
-    // It may answer before it has read all: writing and reading go on at the same time.
-    let writing = std::thread::spawn(move || input.write_all(&document));
-    let output = child.wait_with_output().with_context(|| format!("cannot read from `{}`", program.display()))?;
-    let written = writing.join();
-    if !output.status.success() || !output.stdout.starts_with(b"%PDF-") || !matches!(written, Ok(Ok(()))) {
-        bail!("`{}` made no PDF ({}); the letters still wait", program.display(), output.status);
-    }
-    Ok(Some(output.stdout))
 }

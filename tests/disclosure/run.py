@@ -1,0 +1,207 @@
+"""The public record of an invented incident of 箱根FX, from the case to the site, and what others make of it."""
+
+import argparse
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import feedparser
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from referee import product  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+RESULTS: list[bool] = []
+SCOPE = {
+    "registers": [{"name": "seminar", "age_s": 60, "persons": 2455, "persons_registered": 9000, "combinations": [{"fields": ["name", "email"], "persons": 2455}]}],
+    "fields": [
+        {"register": "seminar", "field": "name", "state": "exposed", "persons": 2455, "reason": None},
+        {"register": "seminar", "field": "email", "state": "exposed", "persons": 2455, "reason": None},
+        {"register": "holders", "field": "card", "state": "not_observed", "persons": 0, "reason": None},
+        {"register": "holders", "field": "address", "state": "not_examined", "persons": 0, "reason": "no detector reads addresses"},
+    ],
+    "generic": {"emails": 0, "cards": 0, "my_number_findings": 0},
+    "first": "2026-11-20T05:00:00Z",
+    "last": "2026-11-20T06:10:00Z",
+}
+LABELS = """
+[[field]]
+name = "name"
+ja = "お名前"
+en = "name"
+[[field]]
+name = "email"
+ja = "メールアドレス"
+en = "mail address"
+[[field]]
+name = "card"
+ja = "支払用カードの番号"
+en = "card number"
+[[field]]
+name = "address"
+ja = "ご住所"
+en = "postal address"
+"""
+
+
+def check(what: str, ok: bool) -> None:
+    print(f"{'ok    ' if ok else 'FAILED'}  {what}")
+    RESULTS.append(ok)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path, help="keep the folder there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sekisho-disclosure-") as name:
+        folder = Path(name)
+        record(folder)
+        feeds(folder / "site")
+        go(folder / "site", (folder / "keys" / "disclosure.vkey").read_text().strip())
+        edited(folder)
+        look(folder)
+        if options.keep:
+            shutil.copytree(folder, options.keep, dirs_exist_ok=True)
+    print(f"{RESULTS.count(True)} passed, {RESULTS.count(False)} failed")
+    return 0 if all(RESULTS) else 1
+
+
+def run(folder: Path, *arguments, code: int = 0) -> str:
+    done = subprocess.run([str(product.executable()), *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    if done.returncode != code:
+        raise RuntimeError(f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def record(folder: Path) -> None:
+    (folder / "scope.json").write_text(json.dumps(SCOPE))
+    (folder / "labels.toml").write_text(LABELS)
+    run(folder, "case", "take", "hakone-2026-1", "scope.json", "--title", "お客様情報の漏えいについて", "--intrusion", "web", "--aware")
+    run(folder, "disclose", "init")
+    draft = subprocess.run(
+        [str(product.executable()), "disclose", "draft", "hakone-2026-1", "--scope", "scope.json", "--labels", "labels.toml"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    ).stdout
+    check("the draft tells what left and what did not, computed", all(word in draft for word in ("お名前（2455 名）", "支払用カードの番号", "ご住所（住所は検知の対象外のため）")))
+    (folder / "notice.toml").write_text(draft)
+    refused = run(folder, "disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", code=1)
+    check("a draft is refused, and all that is missing is told", refused.count("TODO") >= 5)
+    (folder / "notice.toml").write_text(written(draft))
+    told = run(folder, "disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", "--case", "hakone-2026-1", "--operator", "sato")
+    check("the first version is leaf 0", "leaf 0: published" in told)
+    more = written(draft).replace("value = 2455", "value = 2460").replace("不正アクセスを確認し", "不正アクセスを再度調査し")
+    (folder / "notice.toml").write_text(more)
+    run(folder, "disclose", "update", "notice.toml", "--changed-ja", "人数を2,455名から2,460名に訂正しました。", "--changed-en", "The number was corrected from 2,455 to 2,460.")
+    run(folder, "disclose", "status", "degraded", "--incident", "hakone-2026-1", "--service-ja", "取引サイト", "--service-en", "Trading site",
+        "--text-ja", "つながりにくい状態です。調査しています。", "--text-en", "It answers slowly. We are looking into it.")
+    run(folder, "disclose", "redact", "1", "happened", "--ground", "court-order", "--reference-ja", "令和8年（ヨ）第1号", "--reference-en", "order 1 of 2026")
+    run(folder, "disclose", "withdraw", "--requester-ja", "当社取締役会", "--requester-en", "The board", "--reason-ja", "内容を改めて調査するため", "--reason-en", "To look into it again")
+    built = run(folder, "disclose", "build", "--out", "site")
+    if shutil.which("sekisho-pdf") is None and not (product.executable().parent / "sekisho-pdf").exists():
+        check("without the typesetter it says so and builds the rest", "there is no `sekisho-pdf`" in built)
+    page = (folder / "site" / "index.html").read_text(encoding="utf-8")
+    check("the withdrawal stands above what it said", page.index("このお知らせは撤回されました") < page.index("不正アクセスを再度調査し"))
+    first = (folder / "site" / "v" / "1" / "index.html").read_text(encoding="utf-8")
+    check("the redacted part is gone, and its statement and hash are there", "不正アクセスを確認し" not in first and "令和8年（ヨ）第1号" in first)
+    check("the case has it too", "public record of `hakone-2026-1`: leaf 0" in run(folder, "case", "show", "hakone-2026-1"))
+    check("it verifies", "is whole" in run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey"))
+
+
+def written(draft: str) -> str:
+    """The draft with everything that a person must write."""
+    draft = re.sub(r'\[happened\]\nja = "TODO"\nen = "TODO"', '[happened]\nja = """2026年11月20日、当社のセミナー申込サイトに対する不正アクセスを確認し、直ちに遮断しました。\n外部の専門機関とともに調査を続けています。"""\nen = """On 20 November 2026 we found an attack on our seminar site and stopped it at once.\nWe go on looking into it with outside experts."""', draft)
+    draft = draft.replace('[[to_do]]\nja = "TODO"\nen = "TODO"', '[[to_do]]\nja = "当社を名乗る不審なメールや電話にご注意ください。"\nen = "Beware of mails and calls that claim to come from us."')
+    draft = draft.replace('[[measures]]\nja = "TODO"\nen = "TODO"', '[[measures]]\nja = "該当するプログラムを修正し、監視を強化しました。"\nen = "We mended the program and watch it more closely."')
+    draft = draft.replace('[next_note]\nja = "TODO"\nen = "TODO"', '[next_note]\nja = "調査の進み具合を、11月27日までにお知らせします。"\nen = "We will tell more by 27 November."')
+    return draft.replace('en = "TODO"', 'en = "Customer data left our systems"')
+
+
+def feeds(site: Path) -> None:
+    for folder, words in (("", "撤回"), ("en/", "withdrawn")):
+        feed = feedparser.parse(str(site / folder / "feed.xml"))
+        check(f"{folder or 'ja/'} Atom: {len(feed.entries)} entries, well-formed", not feed.bozo and len(feed.entries) == 5 and words in feed.entries[0].title)
+        check(f"{folder or 'ja/'} Atom ids are different", len({entry.id for entry in feed.entries}) == 5)
+        told = json.loads((site / folder / "feed.json").read_text(encoding="utf-8"))
+        check(f"{folder or 'ja/'} JSON Feed 1.1", told["version"].endswith("/1.1") and len(told["items"]) == 5)
+
+
+def go(site: Path, key: str) -> None:
+    """Go's own client of transparency logs, on the log and on every changed byte of it."""
+    binaries = Path(sys.executable).parent
+    environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOTOOLCHAIN": "local", "PATH": f"{binaries}:{os.environ['PATH']}"}
+    root = subprocess.run(["go", "env", "GOROOT"], env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="sekisho-go-") as folder:
+        vendor = Path(folder) / "src" / "golang.org" / "x" / "mod" / "sumdb"
+        vendor.parent.mkdir(parents=True)
+        sumdb = Path(root) / "src" / "cmd" / "vendor" / "golang.org" / "x" / "mod" / "sumdb"
+        for package in ("note", "tlog"):
+            shutil.copytree(sumdb / package, vendor / package)
+        environment["GOPATH"] = folder
+        environment["GOCACHE"] = str(Path(os.environ["SEKISHO_CACHE"]) / "go-cache")
+        program = Path(folder) / "verify"
+        subprocess.run(["go", "build", "-o", program, HERE / "verify.go"], env=environment, check=True, cwd=folder)
+        verify = functools.partial(subprocess.run, [str(program), str(site / "log"), key], capture_output=True, text=True)
+        told = verify()
+        check(f"Go's sumdb/tlog and note: {told.stdout.strip()}", told.returncode == 0)
+        flipped = accepted = 0
+        for path in sorted(path for path in (site / "log").rglob("*") if path.is_file()):
+            whole = path.read_bytes()
+            for at in range(len(whole)):
+                path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+                flipped += 1
+                if verify().returncode == 0:
+                    accepted += 1
+                    print(f"        accepted: byte {at} of {path.relative_to(site)}: {whole[max(0, at - 20):at + 20]!r}")
+            path.write_bytes(whole)
+        check(f"every flipped byte is refused: {flipped} flipped, {accepted} accepted", flipped > 1000 and accepted == 0)
+        check("and the whole one is accepted again", verify().returncode == 0)
+
+
+def edited(folder: Path) -> None:
+    page = folder / "site" / "en" / "index.html"
+    whole = page.read_bytes()
+    page.write_bytes(whole.replace(b"2,460", b"2,450", 1))
+    told = run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey", code=1)
+    check("an edited page is named", "`en/index.html` was changed" in told)
+    page.write_bytes(whole)
+    document = next((folder / "disclosure" / "documents").iterdir())
+    kept = document.read_bytes()
+    document.write_bytes(kept.replace(b"2460", b"2450").replace(b"2455", b"2450"))
+    told = run(folder, "disclose", "build", "--out", "site", code=1)
+    check("an edited document of the record is refused", "was changed after it was published" in told)
+    document.write_bytes(kept)
+    run(folder, "disclose", "build", "--out", "site")
+    check("and nothing was lost", "is whole" in run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey"))
+
+
+def look(folder: Path) -> None:
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder / "site"))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pages = ["", "v/1/", "v/2/", "trail/", "status/", "genuine/", "verify/"]
+    paths = [folder_ + page for folder_ in ("", "en/") for page in pages]
+    base = f"http://127.0.0.1:{server.server_port}/"
+    done = subprocess.run(["node", str(HERE / "look.mjs"), base, str(folder / "pictures"), *paths], capture_output=True, text=True)
+    print(done.stdout + done.stderr, end="")
+    check("Chromium at 1280 and 360 px, in dark, at 320 px, by keyboard, without script", done.returncode == 0)
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

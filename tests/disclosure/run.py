@@ -91,7 +91,7 @@ def record(folder: Path) -> None:
         [str(product.executable()), "disclose", "draft", "hakone-2026-1", "--scope", "scope.json", "--labels", "labels.toml"],
         cwd=folder, capture_output=True, text=True, check=True,
     ).stdout
-    check("the draft tells what left and what did not, computed", all(word in draft for word in ("お名前（2455 名）", "支払用カードの番号", "ご住所（住所は検知の対象外のため）")))
+    check("the draft tells what left and what did not, computed", all(word in draft for word in ("お名前（2,455 名）", "支払用カードの番号", "ご住所（住所は検知の対象外のため）")))
     (folder / "notice.toml").write_text(draft)
     refused = run(folder, "disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", code=1)
     check("a draft is refused, and all that is missing is told", refused.count("TODO") >= 5)

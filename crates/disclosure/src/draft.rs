@@ -2,6 +2,7 @@
 //! never typed. What only a person can write is marked.
 
 use crate::notice::{Count, MISSING, Measure, Notice, Period, State, Text};
+use crate::site::grouped;
 use jiff::Timestamp;
 use sekisho_incident::{Case, Certainty, Clock};
 use serde::Deserialize;
@@ -106,6 +107,10 @@ fn counts(case: &Case) -> Vec<Count> {
             None => counts.push(Count { of, set, value: Some(told.value), state, before: Vec::new() }),
         }
     }
+    // A part that is all of it would only be read twice.
+    let totals: Vec<(Measure, Option<u64>)> =
+        counts.iter().filter(|count| count.set.is_none()).map(|count| (count.of, count.value)).collect();
+    counts.retain(|count| count.set.is_none() || !totals.contains(&(count.of, count.value)));
     counts
 }
 
@@ -120,10 +125,8 @@ fn fields(scope: &Scope, state: &str, labels: &Labels) -> Vec<Text> {
         }
         let mut text = label(field, labels);
         if state == "exposed" && field.persons > 0 {
-            text = Text::new(
-                &format!("{}（{} 名）", text.ja, field.persons),
-                &format!("{} ({} persons)", text.en, field.persons),
-            );
+            let persons = grouped(field.persons);
+            text = Text::new(&format!("{}（{persons} 名）", text.ja), &format!("{} ({persons} persons)", text.en));
         }
         if let Some(reason) = field.reason.as_ref().filter(|_| state == "not_examined") {
             text = Text::new(&format!("{}（{}）", text.ja, reason_ja(reason)), &format!("{} ({reason})", text.en));

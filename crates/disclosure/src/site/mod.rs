@@ -18,6 +18,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use words::Language;
+pub(crate) use words::grouped;
 
 /// What the manifest calls itself.
 pub const FORMAT: &str = "sekisho-disclosure/1";

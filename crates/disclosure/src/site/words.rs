@@ -328,7 +328,7 @@ impl Language {
 }
 
 /// `112364` → `112,364`.
-fn grouped(value: u64) -> String {
+pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

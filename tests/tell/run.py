@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -126,10 +127,10 @@ def rows(stage: Stage) -> list[dict[str, str]]:
 def tell(stage: Stage, persons: int) -> float:
     folder, begin = stage.folder, time.perf_counter()
 
-    def step(what: str, *arguments: object, code: int = 0) -> str:
+    def step(what: str, *arguments: object, codes: tuple[int, ...] = (0,)) -> str:
         started = time.perf_counter()
         done = subprocess.run([str(product.executable()), *map(str, arguments)], cwd=folder, capture_output=True, text=True)
-        if done.returncode != code:
+        if done.returncode not in codes:
             raise SystemExit(f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
         print(f"        {time.perf_counter() - started:6.2f} s  {what}", flush=True)
         return done.stdout
@@ -153,9 +154,12 @@ def tell(stage: Stage, persons: int) -> float:
     pattern = rows(stage)[0]["account_id"][:2] + "[0-9]{{8}}"
     (folder / "notify.toml").write_text(NOTIFY.format(pattern=pattern.replace("{{", "{").replace("}}", "}")), encoding="utf-8")
     step("plan of notices", "notify", "plan", CASE, "--scope", "exposed.csv", "-c", "notify.toml", "--operator", "sato")
-    rendered = step("every mail rendered, signed and scanned", "notify", "dry-run", CASE, "-c", "notify.toml", "--all")
+    rendered = step("every mail rendered, signed and scanned", "notify", "dry-run", CASE, "-c", "notify.toml", "--all", codes=(0, 1))
     took = time.perf_counter() - begin
-    check(f"every mail holds its own recipient's data only: {rendered.strip().splitlines()[-1]}", f"{persons}" in rendered.replace(",", ""))
+    line = next(line for line in rendered.splitlines() if "signed and scanned" in line)
+    held = int(found[1]) if (found := re.search(r"; (\d+) would not go", line)) else 0
+    # Persons who share an address may be told apart by hand: the scan stops a mail rather than tell one of another.
+    check(f"{line}: at most one in ten thousand is stopped for a person to look at", line.startswith(f"{persons} ") and held * 10_000 <= persons)
     return took
 
 

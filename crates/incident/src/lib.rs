@@ -16,6 +16,8 @@ pub mod ics;
 pub mod regime;
 pub mod report;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;
 
 pub use case::{Case, ClockEntry, CountEntry, FactEntry, IntrusionEntry, TimelineEntry};

@@ -1,7 +1,7 @@
 //! The site: pages in both languages, feeds, the log and the documents, and a manifest. A pure function of the record and
 //! the log's files: the same record gives the same bytes.
 //!
-//! `pages` (what stands on them), `feed`, `words` (the words in both languages), and here the whole. [`write`] puts it in a
+//! `pages` (what stands on them), `feed`, `words` (the words in both languages), and here the whole. [`write()`] puts it in a
 //! directory: beside it first, then in its place, so that a crash leaves the old one.
 
 mod feed;

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// An answer of `sekisho scope --format json`.
         #[arg(long, value_name = "FILE")]
         scope: Option<PathBuf>,
-        /// What the public calls the columns: [[field]] name, ja, en.
+        /// What the public calls the columns: tables `[[field]]` with name, ja and en.
         #[arg(long, value_name = "FILE")]
         labels: Option<PathBuf>,
         /// Where cases are kept.

@@ -183,6 +183,20 @@ def edited(folder: Path) -> None:
     check("and nothing was lost", "is whole" in run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey"))
 
 
+def watched(folder: Path, base: str) -> None:
+    """The watcher, which knows the firm's key, on the site as it is and with a document changed."""
+    key = (folder / "keys" / "disclosure.vkey").read_text().strip()
+    run(folder, "watch", "add", base, "--log-key", key)
+    told = subprocess.run([str(product.executable()), "watch", "check", "--now", "--allow-private"], cwd=folder, capture_output=True, text=True)
+    check("the watcher finds the site as its log says", "the firm's log: matches (5 entries; 2 documents match)" in told.stdout)
+    document = next(path for path in (folder / "site" / "documents").iterdir())
+    whole = document.read_bytes()
+    document.write_bytes(whole.replace(b"2460", b"2450").replace(b"2455", b"2450"))
+    told = subprocess.run([str(product.executable()), "watch", "check", "--now", "--allow-private"], cwd=folder, capture_output=True, text=True)
+    document.write_bytes(whole)
+    check("and sees a document that was altered", "ALTERED" in told.stdout and told.returncode == 1)
+
+
 def look(folder: Path) -> None:
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -197,6 +211,7 @@ def look(folder: Path) -> None:
     pages = ["", "v/1/", "v/2/", "trail/", "status/", "genuine/", "verify/"]
     paths = [folder_ + page for folder_ in ("", "en/") for page in pages]
     base = f"http://127.0.0.1:{server.server_port}/"
+    watched(folder, base)
     done = subprocess.run(["node", str(HERE / "look.mjs"), base, str(folder / "pictures"), *paths], capture_output=True, text=True)
     print(done.stdout + done.stderr, end="")
     check("Chromium at 1280 and 360 px, in dark, at 320 px, by keyboard, without script", done.returncode == 0)

@@ -206,3 +206,6 @@ fn create_key(keys: &Path, name: &str, origin: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

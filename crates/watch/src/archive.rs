@@ -1,6 +1,6 @@
 //! The WARC files: one a day (UTC), appended to, a gzip member a record.
 //!
-//! A record counts when the watch's log names it (module `anchor`). What stands behind the last such record in a file
+//! A record counts when the watch's log names it (crate `anchor`). What stands behind the last such record in a file
 //! is what a crash left over; the next append writes over it.
 
 use crate::Error;

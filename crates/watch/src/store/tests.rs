@@ -145,7 +145,7 @@ fn hands_on_the_archive_or_the_log_are_seen() {
     change(&fixture.archive(), &|bytes| bytes.truncate(bytes.len() - 1), "is missing");
     change(&fixture.dir().join("log/tile/entries/000.p/5"), &middle, "root that was signed");
     change(&fixture.dir().join("log/tile/0/000.p/5"), &middle, "the tile `log/tile/0/000.p/5`");
-    change(&fixture.dir().join("log/checkpoint"), &|bytes| bytes[60] ^= 1, "cannot use the watch's log");
+    change(&fixture.dir().join("log/checkpoint"), &|bytes| bytes[60] ^= 1, "cannot use the log in");
     std::fs::remove_file(fixture.archive()).expect("removed");
     fixture.refused("is missing, with its file");
 }

@@ -188,7 +188,7 @@ impl Record {
         // A redacted text is not a draft again: what replaces its part is a statement.
         let problems = match (&entry.step, notice) {
             (Step::Published { .. } | Step::Updated { .. }, Some(notice)) => notice.problems(),
-            _ => texts_of(&entry.step).iter().flat_map(|(part, text)| empty(part, text)).collect(),
+            _ => texts_of(&entry.step).iter().flat_map(|(part, text)| problems_of(part, text)).collect(),
         };
         if problems.is_empty() { Ok(()) } else { Err(Error::NotReady(problems)) }
     }
@@ -245,7 +245,10 @@ fn texts_of(step: &Step) -> Vec<(&'static str, &Text)> {
     }
 }
 
-fn empty(part: &str, text: &Text) -> Vec<String> {
+/// What is wrong with a text that stands in a leaf, from where nothing can be taken away.
+fn problems_of(part: &str, text: &Text) -> Vec<String> {
     let missing = [("ja", &text.ja), ("en", &text.en)].into_iter().filter(|(_, words)| words.trim().is_empty());
-    missing.map(|(language, _)| format!("`{part}` has no text in `{language}`")).collect()
+    let cards = [&text.ja, &text.en].into_iter().filter_map(|words| sekisho_incident::card::find(words));
+    let cards = cards.map(|what| format!("`{part}` holds {what}: a public record never does"));
+    missing.map(|(language, _)| format!("`{part}` has no text in `{language}`")).chain(cards).collect()
 }

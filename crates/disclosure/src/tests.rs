@@ -214,6 +214,15 @@ fn a_notice_that_is_not_ready_tells_all_that_is_missing() {
 }
 
 #[test]
+fn a_card_number_enters_no_leaf() {
+    let mut book = Book::new();
+    book.publish(notice(1)).unwrap();
+    let reason = text("4111 1111 1111 1111");
+    let told = refused(book.step(Step::Withdrawn { requester: text("当社"), reason }));
+    assert!(told.contains("`reason` holds a full card number"), "{told}");
+}
+
+#[test]
 fn services_have_a_state_and_a_history() {
     let mut book = Book::new();
     let status =

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -76,7 +77,7 @@ def main() -> int:
 
 
 def run(folder: Path, *arguments, code: int = 0) -> str:
-    done = subprocess.run([str(product.executable()), *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([str(product.executable()), *map(str, arguments)], cwd=folder, capture_output=True, text=True, env={**os.environ, "USER": "suzuki"})
     if done.returncode != code:
         raise RuntimeError(f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr
@@ -91,16 +92,29 @@ def record(folder: Path) -> None:
         [str(product.executable()), "disclose", "draft", "hakone-2026-1", "--scope", "scope.json", "--labels", "labels.toml"],
         cwd=folder, capture_output=True, text=True, check=True,
     ).stdout
-    check("the draft tells what left and what did not, computed", all(word in draft for word in ("お名前（2,455 名）", "支払用カードの番号", "ご住所（住所は検知の対象外のため）")))
+    check("the draft tells what left and what did not, computed", all(word in draft for word in ("お名前（2,455 名）", "支払用カードの番号", "ご住所（住所は照合の対象外のため）")))
     (folder / "notice.toml").write_text(draft)
-    refused = run(folder, "disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", code=1)
+    publish = ["disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", "--scope", "scope.json", "--labels", "labels.toml"]
+    run(folder, *publish[:5], code=2)
+    check("where the lists come from must be said", True)
+    refused = run(folder, *publish, code=1)
     check("a draft is refused, and all that is missing is told", refused.count("TODO") >= 5)
     (folder / "notice.toml").write_text(written(draft))
-    told = run(folder, "disclose", "publish", "notice.toml", "--incident", "hakone-2026-1", "--case", "hakone-2026-1", "--operator", "sato")
-    check("the first version is leaf 0", "leaf 0: published" in told)
+    (folder / "edited.toml").write_text(written(draft).replace("支払用カードの番号", "支払用カードの番号とご住所").replace("value = 2455", "value = 2400"))
+    refused = run(folder, *["edited.toml" if one == "notice.toml" else one for one in publish], "--case", "hakone-2026-1", code=1)
+    check("what was computed cannot be edited", "`not_left` has" in refused and "other persons than the case" in refused)
+    (folder / "numbers.toml").write_text(written(draft).replace("監視を強化しました。", "監視を強化しました。番号 1234-5678-9018"))
+    refused = run(folder, *["numbers.toml" if one == "notice.toml" else one for one in publish], code=1)
+    check("an individual number is not published", "マイナンバー" in refused)
+    told = run(folder, *publish, "--case", "hakone-2026-1", "--operator", "sato")
+    check("the first version is leaf 1, behind who publishes", "leaf 1: published" in told)
     more = written(draft).replace("value = 2455", "value = 2460").replace("不正アクセスを確認し", "不正アクセスを再度調査し")
     (folder / "notice.toml").write_text(more)
-    run(folder, "disclose", "update", "notice.toml", "--changed-ja", "人数を2,455名から2,460名に訂正しました。", "--changed-en", "The number was corrected from 2,455 to 2,460.")
+    update = ["disclose", "update", "notice.toml", "--stated"]
+    (folder / "without.toml").write_text(re.sub(r"\[\[counts\]\][^\[]*", "", more))
+    refused = run(folder, "disclose", "update", "without.toml", "--stated", "--changed-ja", "削除", "--changed-en", "gone", code=1)
+    check("a figure that was told does not go away", "leaves out" in refused)
+    run(folder, *update, "--changed-ja", "人数を2,455名から2,460名に訂正しました。", "--changed-en", "The number was corrected from 2,455 to 2,460.")
     run(folder, "disclose", "status", "degraded", "--incident", "hakone-2026-1", "--service-ja", "取引サイト", "--service-en", "Trading site",
         "--text-ja", "つながりにくい状態です。調査しています。", "--text-en", "It answers slowly. We are looking into it.")
     run(folder, "disclose", "redact", "1", "happened", "--ground", "court-order", "--reference-ja", "令和8年（ヨ）第1号", "--reference-en", "order 1 of 2026")
@@ -112,8 +126,26 @@ def record(folder: Path) -> None:
     check("the withdrawal stands above what it said", page.index("このお知らせは撤回されました") < page.index("不正アクセスを再度調査し"))
     first = (folder / "site" / "v" / "1" / "index.html").read_text(encoding="utf-8")
     check("the redacted part is gone, and its statement and hash are there", "不正アクセスを確認し" not in first and "令和8年（ヨ）第1号" in first)
-    check("the case has it too", "public record of `hakone-2026-1`: leaf 0" in run(folder, "case", "show", "hakone-2026-1"))
+    check("the case has it too", "public record of `hakone-2026-1`: leaf 1" in run(folder, "case", "show", "hakone-2026-1"))
     check("it verifies", "is whole" in run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey"))
+    log = run(folder, "disclose", "log").splitlines()
+    check("the firm sees who did what", len(log) == 6 and "published  by sato" in log[1] and "happened of leaf 1  by suzuki" in log[4])
+    shown = b"".join(path.read_bytes() for path in (folder / "site").rglob("*") if path.is_file())
+    check("and the public does not", b"sato" not in shown and b"suzuki" not in shown)
+    check("hashes are what another program computes", all(document_hash(path) == path.stem for path in (folder / "site" / "documents").iterdir()))
+
+
+def document_hash(path: Path) -> str:
+    """As the page `verify` tells it."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    text = f"sekisho-document/1\n{document['kind']}\n"
+    for part in document["parts"]:
+        value = part.get("withheld")
+        if value is None:
+            canonical = json.dumps(part["value"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            value = hashlib.sha256(f"sekisho-part/1\n{part['name']}\n{part['salt']}\n{canonical}".encode()).hexdigest()
+        text += f"{part['name']} {value}\n"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def written(draft: str) -> str:
@@ -167,20 +199,37 @@ def go(site: Path, key: str) -> None:
 
 
 def edited(folder: Path) -> None:
-    page = folder / "site" / "en" / "index.html"
+    site = folder / "site"
+    page = site / "en" / "index.html"
     whole = page.read_bytes()
     page.write_bytes(whole.replace(b"2,460", b"2,450", 1))
-    told = run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey", code=1)
-    check("an edited page is named", "`en/index.html` was changed" in told)
-    page.write_bytes(whole)
-    document = next((folder / "disclosure" / "documents").iterdir())
+    verify = functools.partial(run, folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey")
+    check("an edited page is named", "`en/index.html` is not what its log says" in verify(code=1))
+    manifest = site / "site.json"
+    listed = manifest.read_bytes()
+    forged = listed.replace(hashlib.sha256(whole).hexdigest().encode(), hashlib.sha256(page.read_bytes()).hexdigest().encode())
+    check("the forger knows the list of files", forged != listed)
+    manifest.write_bytes(forged)
+    check("and is not believed", "`en/index.html` is not what its log says" in verify(code=1))
+    told = run(folder, "disclose", "build", "--out", "site")
+    check("what is as its list says may be built over", "files" in told and page.read_bytes() == whole)
+    page.write_bytes(whole.replace(b"2,460", b"2,450", 1))
+    told = run(folder, "disclose", "build", "--out", "site", code=1)
+    check("another hand's work is not lost", "changed by another hand" in told)
+    run(folder, "disclose", "build", "--out", "site", "--replace")
+    shutil.rmtree(site / "v" / "1")
+    listed = json.loads(manifest.read_bytes())
+    listed["files"] = [file for file in listed["files"] if not file["path"].startswith("v/1/")]
+    manifest.write_text(json.dumps(listed))
+    check("a version that was taken away is missed", "`v/1/index.html` is missing" in verify(code=1))
+    document = next(path for path in (folder / "disclosure" / "documents").iterdir() if b"2460" in path.read_bytes())
     kept = document.read_bytes()
-    document.write_bytes(kept.replace(b"2460", b"2450").replace(b"2455", b"2450"))
+    document.write_bytes(kept.replace(b"2460", b"2450"))
     told = run(folder, "disclose", "build", "--out", "site", code=1)
     check("an edited document of the record is refused", "was changed after it was published" in told)
     document.write_bytes(kept)
     run(folder, "disclose", "build", "--out", "site")
-    check("and nothing was lost", "is whole" in run(folder, "disclose", "verify", "site", "--key", "keys/disclosure.vkey"))
+    check("and nothing was lost", "is whole" in verify())
 
 
 def watched(folder: Path, base: str) -> None:
@@ -188,10 +237,10 @@ def watched(folder: Path, base: str) -> None:
     key = (folder / "keys" / "disclosure.vkey").read_text().strip()
     run(folder, "watch", "add", base, "--log-key", key)
     told = subprocess.run([str(product.executable()), "watch", "check", "--now", "--allow-private"], cwd=folder, capture_output=True, text=True)
-    check("the watcher finds the site as its log says", "the firm's log: matches (5 entries; 2 documents match)" in told.stdout)
-    document = next(path for path in (folder / "site" / "documents").iterdir())
+    check("the watcher finds the site as its log says", "the firm's log: matches (6 entries; 6 documents match)" in told.stdout)
+    document = next(path for path in (folder / "site" / "documents").iterdir() if b"2460" in path.read_bytes())
     whole = document.read_bytes()
-    document.write_bytes(whole.replace(b"2460", b"2450").replace(b"2455", b"2450"))
+    document.write_bytes(whole.replace(b"2460", b"2450"))
     told = subprocess.run([str(product.executable()), "watch", "check", "--now", "--allow-private"], cwd=folder, capture_output=True, text=True)
     document.write_bytes(whole)
     check("and sees a document that was altered", "ALTERED" in told.stdout and told.returncode == 1)

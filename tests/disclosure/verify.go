@@ -3,10 +3,12 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -45,6 +47,24 @@ func main() {
 	}
 }
 
+// The bits that a base64 text leaves over are zero (RFC 4648, 3.5). Go's decoder does not ask; a changed byte there would
+// change no meaning, and is refused here all the same.
+func canonical(checkpoint string) error {
+	lines := strings.Split(checkpoint, "\n")
+	words := []string{lines[2]}
+	for _, line := range lines {
+		if rest, ok := strings.CutPrefix(line, "— "); ok {
+			words = append(words, rest[strings.LastIndex(rest, " ")+1:])
+		}
+	}
+	for _, word := range words {
+		if _, err := base64.StdEncoding.Strict().DecodeString(word); err != nil {
+			return fmt.Errorf("%q: %w", word, err)
+		}
+	}
+	return nil
+}
+
 func run(dir, key string) error {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
@@ -56,6 +76,9 @@ func run(dir, key string) error {
 	}
 	opened, err := note.Open(text, note.VerifierList(verifier))
 	if err != nil {
+		return err
+	}
+	if err := canonical(string(text)); err != nil {
 		return err
 	}
 	var origin, root64 string

@@ -176,7 +176,7 @@ def notice(folder: Path, step) -> None:
         draft = f"{head}[{part}]" + rest.replace('en = "TODO"', f'en = "{english}"', 1)
     draft = draft.replace('en = "TODO"', 'en = "We review every permission and watch the site more closely."')
     (folder / "notice.toml").write_text(draft, encoding="utf-8")
-    step("its first version", "disclose", "publish", "notice.toml", "--incident", CASE, "--case", CASE, "--operator", "sato")
+    step("its first version", "disclose", "publish", "notice.toml", "--incident", CASE, "--case", CASE, "--scope", "scope.json", "--operator", "sato")
     step("the site", "disclose", "build", "--out", "site")
     found = step("the site, verified", "disclose", "verify", "site", "--key", "keys/disclosure.vkey")
     check("the site is whole", "is whole" in found)

@@ -6,6 +6,7 @@
 //! written over. A log and checkpoint that are both set back to an earlier state cannot be told here: hand a checkpoint
 //! to somebody else from time to time, and compare it.
 
+pub mod document;
 pub mod durable;
 mod error;
 

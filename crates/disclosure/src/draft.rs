@@ -4,7 +4,7 @@
 use crate::notice::{Count, MISSING, Measure, Notice, Period, State, Text};
 use crate::site::grouped;
 use jiff::Timestamp;
-use sekisho_incident::{Case, Certainty, Clock};
+use sekisho_incident::{Case, Certainty, Clock, Role};
 use serde::Deserialize;
 
 /// What is read of an answer; the contract of `scope --format json`, which only grows.
@@ -54,7 +54,10 @@ pub struct Label {
 /// The draft of a case.
 #[must_use]
 pub fn notice(case: &Case, scope: Option<&Scope>, labels: &Labels) -> Notice {
-    let aware = case.clocks.iter().find(|clock| clock.clock == Clock::Aware);
+    // The first of those who look for the firm; a corrected instant is none, and whoever did it knew all along.
+    let aware = case.clocks.iter().filter(|clock| {
+        clock.clock == Clock::Aware && clock.corrected_by.is_none() && clock.actor.role != Role::Wrongdoer
+    });
     let intrusion =
         |pick: fn(&sekisho_incident::IntrusionEntry) -> Option<Timestamp>| case.intrusions.iter().filter_map(pick);
     let exposed = Period {
@@ -69,7 +72,7 @@ pub fn notice(case: &Case, scope: Option<&Scope>, labels: &Labels) -> Notice {
     Notice {
         title: Text { ja: case.title.clone(), en: MISSING.to_owned() },
         happened: words("summary"),
-        found_at: aware.map(|clock| clock.at),
+        found_at: aware.map(|clock| clock.at).min(),
         exposed,
         counts: counts(case),
         left: listed("exposed"),
@@ -149,12 +152,71 @@ fn label(field: &Field, labels: &Labels) -> Text {
         .map_or_else(|| Text::new(&field.field, &field.field), |label| Text::new(&label.ja, &label.en))
 }
 
+/// Where a notice's computed parts are not as an answer of `scope` says; empty when they are.
+///
+/// A person may add to what left and to what was not examined: that errs on the right side. What did not leave is exactly
+/// what was computed, or less.
+#[must_use]
+pub fn deviations(notice: &Notice, scope: &Scope, labels: &Labels) -> Vec<String> {
+    let mut told = Vec::new();
+    for (part, state, list) in
+        [("left", "exposed", &notice.left), ("not_examined", "not_examined", &notice.not_examined)]
+    {
+        let gone = fields(scope, state, labels).into_iter().filter(|text| !list.contains(text));
+        told.extend(gone.map(|text| format!("`{part}` lacks \"{}\", which was computed", text.ja)));
+    }
+    let computed = fields(scope, "not_observed", labels);
+    let typed = notice.not_left.iter().filter(|text| !computed.contains(text));
+    told.extend(typed.map(|text| format!("`not_left` has \"{}\", which the answer does not say", text.ja)));
+    let Period { from, to } = &notice.exposed;
+    if scope.first.is_some_and(|first| from.is_none_or(|from| from > first)) {
+        told.push("`exposed` does not reach back to the first exposure of the answer".to_owned());
+    }
+    if scope.last.is_some_and(|last| to.is_some_and(|to| to < last)) {
+        told.push("`exposed` ends before the last exposure of the answer".to_owned());
+    }
+    told
+}
+
+/// Where a notice's figures are not those of its case; empty when they are.
+#[must_use]
+pub fn deviations_from_case(notice: &Notice, case: &Case) -> Vec<String> {
+    let known = counts(case);
+    let differs = |count: &Count| {
+        let told = notice.counts.iter().find(|told| told.of == count.of && told.set == count.set);
+        match told {
+            Some(told) if (told.value, told.state) == (count.value, count.state) => None,
+            Some(_) => Some(format!("`counts` tells other {} than the case", count.of.name())),
+            None => Some(format!("`counts` lacks {} that the case has", count.of.name())),
+        }
+    };
+    known.iter().filter_map(differs).collect()
+}
+
 /// The reasons of `scope`, in Japanese; one that is not known here stays as it is.
-fn reason_ja(reason: &str) -> &str {
-    match reason {
-        "no detector reads addresses" => "住所は検知の対象外のため",
-        "no detector reads dates of birth" => "生年月日は検知の対象外のため",
+fn reason_ja(reason: &str) -> String {
+    let count = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+    let passed = |text: &str| Some((count(text), text.split(" of ").nth(1)?.split(' ').next()?.to_owned()));
+    let known = match reason {
+        "no detector reads addresses" | "no detector for `address` yet" => "住所は照合の対象外のため",
+        "no detector reads dates of birth" | "no detector for `birth_date` yet" => "生年月日は照合の対象外のため",
+        "no detector for `text` yet" => "自由記載の項目は照合の対象外のため",
         "no response in this scope was inspected" => "対象期間に検査した応答がないため",
-        other => other,
+        "the register was not loaded in this period" => "対象期間に照合用の名簿が読み込まれていなかったため",
+        "no record describes the register" => "照合に用いた名簿の記録がないため",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    if reason.contains("could not be indexed") {
+        return format!("{} 件の値は照合できない形式のため", count(reason));
+    }
+    match passed(reason).filter(|_| reason.contains("inspected responses passed without this column")) {
+        Some((missed, all)) => format!("検査した応答 {all} 件のうち {missed} 件は、この項目と照合していないため"),
+        None => reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,9 @@ pub mod store;
 mod tests;
 pub mod verify;
 
-pub use entry::{Entry, Step};
+pub use entry::{Entry, Kind, Step};
 pub use error::Error;
 pub use firm::Firm;
 pub use notice::Notice;
 pub use record::Record;
-pub use store::Store;
+pub use store::{Act, Store};

@@ -135,21 +135,7 @@ impl Notice {
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        for (part, text) in self.texts() {
-            for (language, words) in [("ja", &text.ja), ("en", &text.en)] {
-                if words.trim().is_empty() {
-                    problems.push(format!("`{part}` has no text in `{language}`"));
-                } else if words.contains(MISSING) {
-                    problems.push(format!("`{part}` is still to be written in `{language}`: it has `{MISSING}`"));
-                }
-                if words.chars().count() > TEXT_CHARS_MAX {
-                    problems.push(format!("`{part}` has more than {TEXT_CHARS_MAX} characters in `{language}`"));
-                }
-                if let Some(what) = sekisho_incident::card::find(words) {
-                    problems.push(format!("`{part}` holds {what} in `{language}`: a notice never does"));
-                }
-            }
-        }
+        problems.extend(self.texts().into_iter().flat_map(|(part, text)| problems_of(&part, text)));
         let lists = [
             ("left", self.left.len()),
             ("not_left", self.not_left.len()),
@@ -172,12 +158,40 @@ impl Notice {
         if self.counts.iter().any(|count| count.state == State::Confirmed && count.value.is_none()) {
             problems.push("a count is `confirmed` and has no `value`".to_owned());
         }
+        for (at, count) in self.counts.iter().enumerate() {
+            if self.counts[..at].iter().any(|other| other.of == count.of && other.set == count.set) {
+                problems.push(format!("`counts[{}]` counts what another one counts", at + 1));
+            }
+            // A set can have persons of another, so sets need not sum to all; but none has more.
+            let all = self.counts.iter().find(|all| all.of == count.of && all.set.is_none());
+            if let (Some(part), Some(all)) = (count.value, all.and_then(|all| all.value))
+                && part > all
+            {
+                problems.push(format!("`counts[{}]` is a part, and more than all: {part} of {all}", at + 1));
+            }
+        }
         if let Period { from: Some(from), to: Some(to) } = &self.exposed
             && to < from
         {
             problems.push("`exposed` ends before it begins".to_owned());
         }
         problems
+    }
+
+    /// What a reader would stumble over, and may be right all the same.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let totals = self.counts.iter().filter(|count| count.set.is_none());
+        let warning = |all: &Count| {
+            let parts = self.counts.iter().filter(|part| part.of == all.of && part.set.is_some());
+            let parts: Vec<u64> = parts.filter_map(|part| part.value).collect();
+            let (sum, all_value) = (parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part)), all.value?);
+            let name = all.of.name();
+            (!parts.is_empty() && sum != all_value).then(|| {
+                format!("the sets of {name} sum to {sum}, not to {all_value}: right only if some are in two of them")
+            })
+        };
+        totals.filter_map(warning).collect()
     }
 
     /// Every text, with the name of its part.
@@ -211,24 +225,39 @@ impl Notice {
             count.before = figures;
         }
     }
+}
 
-    /// A part by its name, to be replaced by a statement that it was redacted.
-    pub(crate) fn redact(&mut self, part: &str, statement: &Text) -> bool {
-        match part {
-            "title" => self.title = statement.clone(),
-            "happened" => self.happened = statement.clone(),
-            "left" => self.left = vec![statement.clone()],
-            "not_left" => self.not_left = vec![statement.clone()],
-            "not_examined" => self.not_examined = vec![statement.clone()],
-            "to_do" => self.to_do = vec![statement.clone()],
-            "measures" => self.measures = vec![statement.clone()],
-            "next_note" => self.next_note = statement.clone(),
-            _ => return false,
+impl Measure {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Measure::Records => "records",
+            Measure::Persons => "persons",
+            Measure::Accounts => "accounts",
+            Measure::Cards => "cards",
         }
-        true
     }
 }
 
-/// Parts that can be redacted.
-pub const PARTS: [&str; 8] =
-    ["title", "happened", "left", "not_left", "not_examined", "to_do", "measures", "next_note"];
+/// Everything that keeps a text from being published.
+pub(crate) fn problems_of(part: &str, text: &Text) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (language, words) in [("ja", &text.ja), ("en", &text.en)] {
+        if words.trim().is_empty() {
+            problems.push(format!("`{part}` has no text in `{language}`"));
+        } else if words.contains(MISSING) {
+            problems.push(format!("`{part}` is still to be written in `{language}`: it has `{MISSING}`"));
+        }
+        if words.chars().count() > TEXT_CHARS_MAX {
+            problems.push(format!("`{part}` has more than {TEXT_CHARS_MAX} characters in `{language}`"));
+        }
+        if let Some(what) = sekisho_incident::card::find(words) {
+            problems.push(format!("`{part}` holds {what} in `{language}`: a public record never does"));
+        }
+        if sekisho_incident::my_number::find(words) {
+            let what = "twelve digits that are an individual number (マイナンバー)";
+            problems.push(format!("`{part}` holds {what} in `{language}`: a public record never does"));
+        }
+    }
+    problems
+}

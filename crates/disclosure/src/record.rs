@@ -1,15 +1,22 @@
 //! The fold of the steps (DIS-1): versions are added, never removed; which step may follow is decided here alone.
 
-use crate::Error;
-use crate::entry::{Document, DocumentRef, Entry, Ground, Service, Step};
-use crate::notice::{Notice, PARTS, Text};
+use crate::entry::{Basis, Entry, FORMAT, Ground, Kind, OPERATOR, REDACTABLE, Service, Step, Target};
+use crate::notice::{Notice, Text};
+use crate::{Error, Firm};
 use jiff::Timestamp;
+use sekisho_anchor::document::Document;
+use std::collections::BTreeMap;
 
-/// What was recorded of one incident, and of the services.
+/// Characters of an incident's public name.
+const INCIDENT_CHARS_MAX: usize = 64;
+
+/// What was recorded of one incident, and of the services, as it may be shown.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The incident's public name; empty until the first step.
     pub incident: String,
+    /// Who publishes, as it was recorded last.
+    pub firm: Option<Firm>,
     /// Nothing was said for a while.
     pub embargo: Option<Embargo>,
     /// Every version, oldest first.
@@ -18,8 +25,14 @@ pub struct Record {
     pub withdrawn: Option<Withdrawal>,
     /// How services were, oldest first.
     pub statuses: Vec<Status>,
-    /// Steps so far.
+    /// Parts that are not shown any more.
+    pub redactions: Vec<Redaction>,
+    /// The leaves so far.
     pub entries: Vec<Entry>,
+    /// What each leaf says.
+    pub steps: Vec<Step>,
+    /// The document of each leaf, as it is shown.
+    pub documents: Vec<Document>,
 }
 
 /// Nothing was said for a while.
@@ -27,10 +40,6 @@ pub struct Record {
 pub struct Embargo {
     /// The step's leaf.
     pub leaf: u64,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: Text,
     /// Until when at the latest.
     pub until: Timestamp,
 }
@@ -44,18 +53,12 @@ pub struct Version {
     pub leaf: u64,
     /// When it was published.
     pub at: Timestamp,
-    /// What changed, in words; `None` for the first.
-    pub changed: Option<Text>,
-    /// The hash of the document as it was published.
-    pub published: DocumentRef,
-    /// The document that is shown: another one after a redaction.
-    pub shown: DocumentRef,
-    /// The leaf whose document is shown.
-    pub shown_leaf: u64,
-    /// The text that is shown.
+    /// The hash of its document.
+    pub document: String,
+    /// The text, as it is shown.
     pub notice: Notice,
-    /// Parts that are not shown any more.
-    pub redactions: Vec<Redaction>,
+    /// Where its lists come from.
+    pub basis: Basis,
 }
 
 /// A part that is not shown any more.
@@ -65,8 +68,8 @@ pub struct Redaction {
     pub leaf: u64,
     /// When.
     pub at: Timestamp,
-    /// The part's name.
-    pub part: String,
+    /// Which part of which step.
+    pub target: Target,
     /// On what ground.
     pub ground: Ground,
     /// The order's number, or what was weighed.
@@ -104,65 +107,61 @@ pub struct Status {
 }
 
 impl Record {
-    /// The fold of all steps; `document` gives the bytes of a document by its hash.
-    pub fn fold(entries: &[Entry], document: impl Fn(&DocumentRef) -> Result<Vec<u8>, Error>) -> Result<Record, Error> {
+    /// The fold of all leaves and their documents, whole or with parts withheld.
+    ///
+    /// # Errors
+    /// [`Error::NotWhole`]: a document is not its leaf's, withholds a part without a step that says so, or a step could not
+    /// have followed.
+    pub fn fold(entries: Vec<Entry>, mut documents: Vec<Document>) -> Result<Record, Error> {
+        let grounds = grounds(&entries, &documents)?;
         let mut record = Record::default();
-        for entry in entries {
-            let notice = entry.document().map(|known| opened(known, &document(known)?)).transpose()?;
-            record.push(entry.clone(), notice)?;
+        for (leaf, (entry, document)) in (0..).zip(entries.iter().zip(&mut documents)) {
+            let not_whole = |why: String| Error::NotWhole(format!("leaf {leaf}: {why}"));
+            if entry.format != FORMAT {
+                return Err(not_whole(format!("its format is not `{FORMAT}`")));
+            }
+            if document.hash() != entry.document || document.kind() != entry.kind.name() {
+                return Err(not_whole(format!("its document {} was changed after it was published", entry.document)));
+            }
+            document.withhold(OPERATOR);
+            let target = |part: &str| Target { leaf, part: part.to_owned() };
+            let redacted: Vec<&Target> = grounds.keys().filter(|target| target.leaf == leaf).collect();
+            redacted.iter().for_each(|target| document.withhold(&target.part));
+            let step = Step::read(entry, document, |part| grounds.get(&target(part)).map(|ground| statement(*ground)));
+            let step = step.map_err(not_whole)?;
+            record.check(entry, &step).map_err(|err| not_whole(format!("it could not have followed: {err}")))?;
+            record.apply(leaf, entry, document.clone(), step);
         }
+        record.entries = entries;
         Ok(record)
     }
 
-    /// Adds a step, when it may follow; `notice` is the text of the document that it names.
-    pub fn push(&mut self, entry: Entry, notice: Option<Notice>) -> Result<(), Error> {
-        self.check(&entry, notice.as_ref())?;
-        let (leaf, at) = (self.entries.len() as u64, entry.at);
-        if self.incident.is_empty() {
-            self.incident.clone_from(&entry.incident);
-        }
-        match (entry.step.clone(), notice) {
-            (Step::Embargo { reason, until }, _) => self.embargo = Some(Embargo { leaf, at, reason, until }),
-            (Step::Published { document }, Some(notice)) => self.version(leaf, at, None, document, notice),
-            (Step::Updated { document, changed }, Some(notice)) => {
+    fn apply(&mut self, leaf: u64, entry: &Entry, document: Document, step: Step) {
+        let at = entry.at;
+        self.incident.clone_from(&entry.incident);
+        self.steps.push(step.clone());
+        self.documents.push(document);
+        self.entries.push(entry.clone());
+        match step {
+            Step::Publisher(firm) => self.firm = Some(firm),
+            Step::Embargo { until, .. } => self.embargo = Some(Embargo { leaf, until }),
+            Step::Published { notice, basis } | Step::Updated { notice, basis, .. } => {
                 // What comes after a withdrawal is a new publication under the same record.
                 self.withdrawn = None;
-                self.version(leaf, at, Some(changed), document, notice);
+                let number = u32::try_from(self.versions.len() + 1).unwrap_or(u32::MAX);
+                let document = entry.document.clone();
+                self.versions.push(Version { number, leaf, at, document, notice, basis });
             }
-            (Step::Withdrawn { requester, reason }, _) => {
+            Step::Withdrawn { requester, reason } => {
                 self.withdrawn = Some(Withdrawal { leaf, at, requester, reason });
             }
-            (Step::Redacted { version, part, ground, reference, document }, Some(notice)) => {
-                if let Some(version) = self.versions.get_mut(version as usize - 1) {
-                    (version.shown, version.shown_leaf, version.notice) = (document, leaf, notice);
-                    version.redactions.push(Redaction { leaf, at, part, ground, reference });
-                }
+            Step::Redacted { target, ground, reference } => {
+                self.redactions.push(Redaction { leaf, at, target, ground, reference });
             }
-            (Step::Status { service, state, text, since }, _) => {
+            Step::Status { service, state, text, since } => {
                 self.statuses.push(Status { leaf, at, service, state, text, since });
             }
-            (Step::Published { .. } | Step::Updated { .. } | Step::Redacted { .. }, None) => {
-                return Err(refused("the step names a document whose text is not there"));
-            }
         }
-        self.entries.push(entry);
-        Ok(())
-    }
-
-    fn version(&mut self, leaf: u64, at: Timestamp, changed: Option<Text>, document: DocumentRef, notice: Notice) {
-        let number = u32::try_from(self.versions.len() + 1).unwrap_or(u32::MAX);
-        let (published, shown, redactions) = (document.clone(), document, Vec::new());
-        self.versions.push(Version {
-            number,
-            leaf,
-            at,
-            changed,
-            published,
-            shown,
-            shown_leaf: leaf,
-            notice,
-            redactions,
-        });
     }
 
     /// The version that is in force.
@@ -171,10 +170,17 @@ impl Record {
         self.versions.last()
     }
 
-    /// Why a step may not follow, if so.
-    fn check(&self, entry: &Entry, notice: Option<&Notice>) -> Result<(), Error> {
-        if !self.incident.is_empty() && entry.incident != self.incident {
-            return Err(refused(&format!("this record is of `{}`, not of `{}`", self.incident, entry.incident)));
+    /// Why a step may not follow, if so. Whether its texts are ready is another question.
+    pub(crate) fn check(&self, entry: &Entry, step: &Step) -> Result<(), Error> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let name = &entry.incident;
+        if name.is_empty() || name.len() > INCIDENT_CHARS_MAX || !name.chars().all(good) {
+            return Err(refused(&format!(
+                "`{name}` is no public name: write up to {INCIDENT_CHARS_MAX} lower-case letters, digits and hyphens"
+            )));
+        }
+        if !self.incident.is_empty() && *name != self.incident {
+            return Err(refused(&format!("this record is of `{}`, not of `{name}`", self.incident)));
         }
         if let Some(last) = self.entries.last()
             && entry.at < last.at
@@ -184,13 +190,10 @@ impl Record {
                 entry.at, last.at
             )));
         }
-        self.check_step(&entry.step, entry.at)?;
-        // A redacted text is not a draft again: what replaces its part is a statement.
-        let problems = match (&entry.step, notice) {
-            (Step::Published { .. } | Step::Updated { .. }, Some(notice)) => notice.problems(),
-            _ => texts_of(&entry.step).iter().flat_map(|(part, text)| problems_of(part, text)).collect(),
-        };
-        if problems.is_empty() { Ok(()) } else { Err(Error::NotReady(problems)) }
+        if self.firm.is_none() && entry.kind != Kind::Publisher {
+            return Err(refused("the first step says who publishes"));
+        }
+        self.check_step(step, entry.at)
     }
 
     fn check_step(&self, step: &Step, at: Timestamp) -> Result<(), Error> {
@@ -202,53 +205,80 @@ impl Record {
             Step::Embargo { until, .. } if *until <= at => Err(refused("an embargo ends after it begins")),
             Step::Published { .. } if published => Err(refused("it is published already: use `update`")),
             Step::Updated { .. } if !published => Err(refused("nothing is published yet: use `publish`")),
+            Step::Updated { notice, .. } => self.keeps_figures(notice),
             Step::Withdrawn { .. } if !published => Err(refused("nothing is published yet that could be withdrawn")),
             Step::Withdrawn { .. } if self.withdrawn.is_some() => Err(refused("it is withdrawn already")),
-            Step::Redacted { version, part, .. } => {
-                let known = (*version as usize).checked_sub(1).and_then(|at| self.versions.get(at));
-                if known.is_none() {
-                    return Err(refused(&format!("there is no version {version}; there are {}", self.versions.len())));
-                }
-                if !PARTS.contains(&part.as_str()) {
-                    return Err(refused(&format!("there is no part `{part}`; there are {}", PARTS.join(", "))));
-                }
-                Ok(())
-            }
+            Step::Redacted { target, .. } => self.check_target(target),
             _ => Ok(()),
         }
     }
+
+    /// A figure that was told is corrected, or becomes unknown; it does not go away.
+    fn keeps_figures(&self, notice: &Notice) -> Result<(), Error> {
+        let Some(before) = self.current() else { return Ok(()) };
+        let is_kept = |told: &&crate::notice::Count| {
+            notice.counts.iter().any(|count| count.of == told.of && count.set == told.set)
+        };
+        match before.notice.counts.iter().find(|told| !is_kept(told)) {
+            None => Ok(()),
+            Some(gone) => Err(refused(&format!(
+                "version {} told a figure of {}{} that this one leaves out: keep it, or give it the state `unknown`",
+                before.number,
+                gone.of.name(),
+                gone.set.as_ref().map_or_else(String::new, |set| format!(" ({})", set.en))
+            ))),
+        }
+    }
+
+    fn check_target(&self, target: &Target) -> Result<(), Error> {
+        let Target { leaf, part } = target;
+        let document = usize::try_from(*leaf).ok().and_then(|leaf| self.documents.get(leaf));
+        let Some(document) = document else {
+            return Err(refused(&format!("there is no leaf {leaf}; there are {}", self.documents.len())));
+        };
+        if !REDACTABLE.contains(&part.as_str()) || !document.has(part) {
+            let parts: Vec<&str> = REDACTABLE.into_iter().filter(|part| document.has(part)).collect();
+            let can = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+            return Err(refused(&format!("there is no part `{part}` in leaf {leaf} to redact; {can} can be")));
+        }
+        if self.redactions.iter().any(|redaction| redaction.target == *target) {
+            return Err(refused(&format!("`{part}` of leaf {leaf} is redacted already")));
+        }
+        Ok(())
+    }
 }
 
-/// The text of a document, when its bytes are those of its hash.
-pub(crate) fn opened(known: &DocumentRef, bytes: &[u8]) -> Result<Notice, Error> {
-    if DocumentRef::of(bytes) != *known {
-        return Err(Error::NotWhole(format!("the document {} was changed after it was published", known.sha256)));
+/// On what ground each part was taken away.
+fn grounds(entries: &[Entry], documents: &[Document]) -> Result<BTreeMap<Target, Ground>, Error> {
+    if entries.len() != documents.len() {
+        return Err(Error::NotWhole(format!("there are {} leaves and {} documents", entries.len(), documents.len())));
     }
-    let document: Document = serde_json::from_slice(bytes)
-        .map_err(|err| Error::NotWhole(format!("the document {} cannot be read: {err}", known.sha256)))?;
-    Ok(document.notice)
+    let mut grounds = BTreeMap::new();
+    for (entry, document) in entries.iter().zip(documents) {
+        let ground = document.shown().find(|(name, _)| *name == "ground").map(|(_, value)| value.clone());
+        if let (Kind::Redacted, Some(target), Some(ground)) = (entry.kind, &entry.redacts, ground)
+            && let Ok(ground) = serde_json::from_value(ground)
+        {
+            grounds.insert(target.clone(), ground);
+        }
+    }
+    Ok(grounds)
 }
 
 fn refused(why: &str) -> Error {
     Error::Refused(why.to_owned())
 }
 
-/// Texts that stand in a step itself.
-fn texts_of(step: &Step) -> Vec<(&'static str, &Text)> {
-    match step {
-        Step::Embargo { reason, .. } => vec![("reason", reason)],
-        Step::Published { .. } => Vec::new(),
-        Step::Updated { changed, .. } => vec![("changed", changed)],
-        Step::Withdrawn { requester, reason } => vec![("requester", requester), ("reason", reason)],
-        Step::Redacted { reference, .. } => vec![("reference", reference)],
-        Step::Status { service, text, .. } => vec![("service", service), ("text", text)],
+/// What stands in place of a part.
+fn statement(ground: Ground) -> Text {
+    match ground {
+        Ground::CourtOrder => Text::new(
+            "（この部分は、裁判所の命令により掲載を取りやめました。元の文章のハッシュ値は公開記録に残っています。）",
+            "(This part is no longer shown, by order of a court. The hash of the original stays in the public log.)",
+        ),
+        Ground::Privacy => Text::new(
+            "（この部分は、個人のプライバシーを守るため掲載を取りやめました。元の文章のハッシュ値は公開記録に残っています。）",
+            "(This part is no longer shown, to protect a person's privacy. The hash of the original stays in the public log.)",
+        ),
     }
-}
-
-/// What is wrong with a text that stands in a leaf, from where nothing can be taken away.
-fn problems_of(part: &str, text: &Text) -> Vec<String> {
-    let missing = [("ja", &text.ja), ("en", &text.en)].into_iter().filter(|(_, words)| words.trim().is_empty());
-    let cards = [&text.ja, &text.en].into_iter().filter_map(|words| sekisho_incident::card::find(words));
-    let cards = cards.map(|what| format!("`{part}` holds {what}: a public record never does"));
-    missing.map(|(language, _)| format!("`{part}` has no text in `{language}`")).chain(cards).collect()
 }

@@ -1,19 +1,19 @@
-//! The record on a disk: the public log, the documents, and what is kept back after a redaction.
+//! The record on a disk: the public log, and the documents with the parts that are the firm's alone.
 //!
 //! ```text
-//! firm.toml              who publishes
-//! log/                   checkpoint and tiles: public
-//! documents/<sha256>     texts as they are shown: public
-//! kept-back/<sha256>     texts of which a part was redacted: the firm's alone
+//! firm.toml                    who publishes
+//! log/                         checkpoint and tiles: public
+//! documents/<hash>.json        what each leaf says, whole: private; the site has the public view of it
 //! ```
 //!
-//! Order of writing: the document, then the leaf that names it. A document without a leaf was never published.
+//! Order of writing: the document, then the leaf that names it. A document without a leaf was never published. A part that
+//! is redacted for privacy is erased after the leaf that says so; what a crash left is erased by the next opening.
 
-use crate::entry::{Document, DocumentRef, Entry, Ground, Step};
-use crate::notice::{Notice, Text};
-use crate::record::opened;
+use crate::entry::{Basis, Entry, Ground, OPERATOR, Step, Target};
+use crate::notice::{Notice, Text, problems_of};
 use crate::{Error, Firm, Record};
 use jiff::Timestamp;
+use sekisho_anchor::document::Document;
 use sekisho_anchor::{Anchor, durable};
 use std::path::{Path, PathBuf};
 
@@ -25,10 +25,21 @@ pub const KEY: &str = "disclosure";
 pub struct Store {
     dir: PathBuf,
     anchor: Anchor,
+    /// Every leaf's document, whole.
+    documents: Vec<Document>,
     /// The fold of what was recorded.
     pub record: Record,
-    /// Who publishes.
+    /// Who publishes, as the file says now; the next step records it.
     pub firm: Firm,
+}
+
+/// Who does a step, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Act<'a> {
+    /// The operator's name; kept, never shown.
+    pub operator: &'a str,
+    /// Now.
+    pub at: Timestamp,
 }
 
 impl Store {
@@ -37,8 +48,12 @@ impl Store {
         let firm = Firm::read(&dir.join("firm.toml"))?;
         let (anchor, leaves) = Anchor::open(dir, keys, (KEY, firm.host()))?;
         let entries = entries(&leaves)?;
-        let record = Record::fold(&entries, |document| read_document(dir, document))?;
-        Ok(Store { dir: dir.to_owned(), anchor, record, firm })
+        let read = |entry: &Entry| read_document(&document_path(dir, &entry.document), &entry.document);
+        let documents = entries.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let record = Record::fold(entries, documents.clone())?;
+        let mut store = Store { dir: dir.to_owned(), anchor, documents, record, firm };
+        store.erase()?;
+        Ok(store)
     }
 
     /// The directory.
@@ -53,87 +68,113 @@ impl Store {
         self.anchor.verifier()
     }
 
-    /// The bytes of a document that is shown.
-    pub fn document(&self, document: &DocumentRef) -> Result<Vec<u8>, Error> {
-        read_document(&self.dir, document)
+    /// Who did a step.
+    #[must_use]
+    pub fn operator(&self, leaf: usize) -> Option<&str> {
+        let document = self.documents.get(leaf)?;
+        document.shown().find(|(name, _)| *name == OPERATOR).and_then(|(_, value)| value.as_str())
     }
 
-    /// Publishes the first version, or another one in its place.
+    /// Publishes the first version, or another one in its place when it says what `changed`.
     pub fn publish(
         &mut self,
         incident: &str,
         mut notice: Notice,
-        changed: Option<Text>,
-        at: Timestamp,
+        (basis, changed): (Basis, Option<Text>),
+        act: Act<'_>,
     ) -> Result<(), Error> {
         if let Some(before) = self.record.current() {
             notice.keep_figures(&before.notice);
         }
-        let (document, bytes) = Document::seal(notice.clone(), salt()?);
-        let step = match changed {
-            None => Step::Published { document: document.clone() },
-            Some(changed) => Step::Updated { document: document.clone(), changed },
-        };
-        self.add(&Entry::new(at, incident, step), Some((notice, document, bytes)))
-    }
-
-    /// Takes a part of a version away from view.
-    pub fn redact(
-        &mut self,
-        version: u32,
-        part: &str,
-        (ground, reference): (Ground, Text),
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        let known = (version as usize).checked_sub(1).and_then(|at| self.record.versions.get(at)).cloned();
-        let Some(known) = known else {
-            let versions = self.record.versions.len();
-            return Err(Error::Refused(format!("there is no version {version}; there are {versions}")));
-        };
-        let mut notice = known.notice.clone();
-        notice.redact(part, &statement(ground));
-        let (document, bytes) = Document::seal(notice.clone(), salt()?);
-        let step = Step::Redacted { version, part: part.to_owned(), ground, reference, document: document.clone() };
-        let incident = self.record.incident.clone();
-        self.add(&Entry::new(at, &incident, step), Some((notice, document, bytes)))?;
-        // Shown no more; kept for a court, by the firm alone.
-        self.keep_back(&known.shown)
-    }
-
-    /// Adds a step that has no text of its own.
-    pub fn step(&mut self, incident: &str, step: Step, at: Timestamp) -> Result<(), Error> {
-        self.add(&Entry::new(at, incident, step), None)
-    }
-
-    fn add(&mut self, entry: &Entry, text: Option<(Notice, DocumentRef, Vec<u8>)>) -> Result<(), Error> {
-        let mut record = self.record.clone();
-        record.push(entry.clone(), text.as_ref().map(|(notice, ..)| notice.clone()))?;
-        if let Some((_, document, bytes)) = text {
-            let path = self.dir.join("documents").join(&document.sha256);
-            self.write(&path, &bytes)?;
+        let problems = notice.problems();
+        if !problems.is_empty() {
+            return Err(Error::NotReady(problems));
         }
-        let leaf = serde_json::to_vec(entry).map_err(|err| Error::Refused(err.to_string()))?;
-        self.anchor.append(&[leaf])?;
+        let step = match changed {
+            None => Step::Published { notice, basis },
+            Some(changed) => Step::Updated { notice, basis, changed },
+        };
+        self.step(incident, step, act)
+    }
+
+    /// Takes a part away from view.
+    pub fn redact(&mut self, target: Target, (ground, reference): (Ground, Text), act: Act<'_>) -> Result<(), Error> {
+        let incident = self.record.incident.clone();
+        self.step(&incident, Step::Redacted { target, ground, reference }, act)
+    }
+
+    /// Adds a step; before it who publishes, where that is new.
+    pub fn step(&mut self, incident: &str, step: Step, act: Act<'_>) -> Result<(), Error> {
+        let problems: Vec<String> =
+            texts_of(&step).into_iter().flat_map(|(part, text)| problems_of(part, text)).collect();
+        if !problems.is_empty() {
+            return Err(Error::NotReady(problems));
+        }
+        let mut steps = vec![step];
+        if self.record.firm.as_ref() != Some(&self.firm) {
+            steps.insert(0, Step::Publisher(self.firm.clone()));
+        }
+        let mut sealed = Vec::new();
+        let mut record = self.record.clone();
+        for step in &steps {
+            let mut salts = Vec::new();
+            for _ in 0..sekisho_anchor::document::PARTS_MAX {
+                salts.push(salt()?);
+            }
+            let next = step.seal(act.at, incident, act.operator, || salts.pop().unwrap_or_default());
+            let (entry, document) = next.map_err(|err| Error::Refused(err.to_string()))?;
+            record.check(&entry, step)?;
+            sealed.push((entry.clone(), document.clone()));
+            let all =
+                |own: &[Entry]| own.iter().cloned().chain(sealed.iter().map(|(entry, _)| entry.clone())).collect();
+            let documents = self.documents.iter().chain(sealed.iter().map(|(_, document)| document)).cloned().collect();
+            record = Record::fold(all(&self.record.entries), documents)?;
+        }
+        self.add(sealed, record)
+    }
+
+    fn add(&mut self, sealed: Vec<(Entry, Document)>, record: Record) -> Result<(), Error> {
+        let mut leaves = Vec::new();
+        for (entry, document) in &sealed {
+            self.write(document)?;
+            leaves.push(serde_json::to_vec(entry).map_err(|err| Error::Refused(err.to_string()))?);
+        }
+        self.anchor.append(&leaves)?;
+        self.documents.extend(sealed.into_iter().map(|(_, document)| document));
         self.record = record;
+        self.erase()
+    }
+
+    /// Erases what was redacted for privacy.
+    fn erase(&mut self) -> Result<(), Error> {
+        for redaction in self.record.redactions.iter().filter(|redaction| redaction.ground == Ground::Privacy) {
+            let Target { leaf, part } = &redaction.target;
+            let Some(document) = usize::try_from(*leaf).ok().and_then(|leaf| self.documents.get_mut(leaf)) else {
+                continue;
+            };
+            if document.shown().any(|(name, _)| name == part) {
+                document.withhold(part);
+                let document = document.clone();
+                self.write(&document)?;
+            }
+        }
         Ok(())
     }
 
-    fn keep_back(&self, document: &DocumentRef) -> Result<(), Error> {
-        let shown = self.dir.join("documents").join(&document.sha256);
-        let kept = self.dir.join("kept-back").join(&document.sha256);
-        let bytes = std::fs::read(&shown).map_err(Error::disk("read", &shown))?;
-        self.write(&kept, &bytes)?;
-        std::fs::remove_file(&shown).map_err(Error::disk("remove", &shown))
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&self, document: &Document) -> Result<(), Error> {
+        let path = document_path(&self.dir, &document.hash());
         let parent = path.parent().unwrap_or(&self.dir);
         durable::create_directory(parent).map_err(Error::disk("make", parent))?;
-        durable::replace(path, bytes).map_err(Error::disk("write", path))
+        durable::replace(&path, &document.bytes()).map_err(Error::disk("write", path))
     }
 }
 
-/// The steps of a log.
+/// Where a document stands, in a record and in a site.
+pub(crate) fn document_path(dir: &Path, hash: &str) -> PathBuf {
+    dir.join("documents").join(format!("{hash}.json"))
+}
+
+/// The leaves of a log.
 pub(crate) fn entries(leaves: &[Vec<u8>]) -> Result<Vec<Entry>, Error> {
     let entry = |(number, leaf): (usize, &Vec<u8>)| {
         serde_json::from_slice(leaf).map_err(|err| Error::NotWhole(format!("leaf {number} cannot be read: {err}")))
@@ -141,32 +182,31 @@ pub(crate) fn entries(leaves: &[Vec<u8>]) -> Result<Vec<Entry>, Error> {
     leaves.iter().enumerate().map(entry).collect()
 }
 
-/// A document's bytes, shown or kept back.
-fn read_document(dir: &Path, document: &DocumentRef) -> Result<Vec<u8>, Error> {
-    for folder in ["documents", "kept-back"] {
-        let path = dir.join(folder).join(&document.sha256);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                opened(document, &bytes)?;
-                return Ok(bytes);
-            }
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
-            Err(err) => return Err(Error::disk("read", &path)(err)),
+/// A document of this hash.
+pub(crate) fn read_document(path: &Path, hash: &str) -> Result<Document, Error> {
+    let bytes = match std::fs::read(path) {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::NotWhole(format!("the document {hash} is missing: restore it from a copy")));
         }
+        other => other.map_err(Error::disk("read", path))?,
+    };
+    let document =
+        Document::parse(&bytes).map_err(|err| Error::NotWhole(format!("the document {hash} cannot be read: {err}")))?;
+    match document.hash() == hash {
+        true => Ok(document),
+        false => Err(Error::NotWhole(format!("the document {hash} was changed after it was published"))),
     }
-    Err(Error::NotWhole(format!("the document {} is missing: restore it from a copy", document.sha256)))
 }
 
-fn statement(ground: Ground) -> Text {
-    match ground {
-        Ground::CourtOrder => Text::new(
-            "（この部分は、裁判所の命令により掲載を取りやめました。公表した版のハッシュ値は公開記録に残っています。）",
-            "(This part is no longer shown, by order of a court. The hash of the published version stays in the public log.)",
-        ),
-        Ground::Privacy => Text::new(
-            "（この部分は、個人のプライバシーを守るため掲載を取りやめました。公表した版のハッシュ値は公開記録に残っています。）",
-            "(This part is no longer shown, to protect a person's privacy. The hash of the published version stays in the public log.)",
-        ),
+/// Texts of a step besides a notice.
+fn texts_of(step: &Step) -> Vec<(&'static str, &Text)> {
+    match step {
+        Step::Publisher(_) | Step::Published { .. } => Vec::new(),
+        Step::Embargo { reason, .. } => vec![("reason", reason)],
+        Step::Updated { changed, .. } => vec![("changed", changed)],
+        Step::Withdrawn { requester, reason } => vec![("requester", requester), ("reason", reason)],
+        Step::Redacted { reference, .. } => vec![("reference", reference)],
+        Step::Status { service, text, .. } => vec![("service", service), ("text", text)],
     }
 }
 

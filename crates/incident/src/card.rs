@@ -22,7 +22,7 @@ pub fn find(text: &str) -> Option<String> {
 }
 
 /// Full-width digits and signs as ASCII.
-fn narrow(c: char) -> char {
+pub(crate) fn narrow(c: char) -> char {
     match c {
         '\u{ff10}'..='\u{ff19}' => char::from_u32(c as u32 - 0xff10 + u32::from(b'0')).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',

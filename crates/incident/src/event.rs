@@ -1,6 +1,6 @@
 //! What is recorded of a case: events that are only ever appended. A correction is a new event that names the old one.
 
-use crate::{Error, card};
+use crate::{Error, card, my_number};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -285,6 +285,16 @@ impl Event {
         match card::find(&self.operator) {
             Some(what) => Err(Error::Card { index, place: "operator", what }),
             None => self.body.check_texts(index),
+        }
+    }
+
+    /// What is asked of an event before it is recorded, besides the above: logs from before this was asked stay readable.
+    pub fn check_new(&self, index: usize) -> Result<(), Error> {
+        match self.body.texts().into_iter().find(|(_, text)| my_number::find(text)) {
+            Some((place, _)) => {
+                Err(Error::Card { index, place, what: "an individual number (マイナンバー)".to_owned() })
+            }
+            None => Ok(()),
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Pure: no I/O, no clock, no storage, no templates. Who keeps the events, and how, is the caller's business. Read in
 //! this order: [`event`] (what is recorded), [`case`](Case) (the fold), [`regime`] (rules as data), [`deadline`]
-//! (when what is due, and why), [`calendar`] (holidays), [`report`] and [`ics`] (what is handed out), [`card`] (what is
-//! never taken in).
+//! (when what is due, and why), [`calendar`] (holidays), [`report`] and [`ics`] (what is handed out), [`card`] and
+//! [`my_number`] (what is never taken in).
 
 pub mod calendar;
 pub mod card;
@@ -13,6 +13,7 @@ pub mod deadline;
 mod error;
 pub mod event;
 pub mod ics;
+pub mod my_number;
 pub mod regime;
 pub mod report;
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub struct About {
 /// A firm's public log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirmLog {
-    /// The address below which `log/checkpoint` and `site.json` lie; ends with a slash.
+    /// The address below which `log/checkpoint` and `documents/` lie; ends with a slash.
     pub base: String,
     /// The verifier's key, `name+id+base64`.
     pub key: String,

@@ -148,8 +148,8 @@ impl Fetcher {
         Visit { exchanges, outcome }
     }
 
-    /// Asks for one file below a firm's log; its body when the status is 200.
-    pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Vec<u8>, String> {
+    /// Asks for one file below a firm's log: its body when the status is 200, `None` when it says that there is none.
+    pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
         if !self.allowed(url).await? {
             return Err(format!("robots.txt asks that {url} be left alone"));
         }
@@ -157,7 +157,8 @@ impl Fetcher {
         let response = answer.map_err(|reason| format!("{url}: {reason}"))?;
         match response.status {
             200 if exchange.is_truncated => Err(format!("{url} is larger than {bytes_max} bytes")),
-            200 => Ok(response.body),
+            200 => Ok(Some(response.body)),
+            404 | 410 => Ok(None),
             status => Err(format!("{url}: status {status}")),
         }
     }

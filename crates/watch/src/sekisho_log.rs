@@ -1,27 +1,30 @@
 //! The public log of a firm that runs Sekisho: whether what is published now is what was published then.
 //!
-//! What is expected below the base address: `log/checkpoint` and `log/tile/…` (C2SP tlog-tiles) and `site.json`, a list
-//! of documents with the leaf and SHA-256 of each. How a leaf names its document is in [`leaf_names`] alone.
+//! What is expected below the base address: `log/checkpoint` and `log/tile/…` (C2SP tlog-tiles), and for each leaf
+//! `documents/<hash>.json` (see [`sekisho_anchor::document`]). Nothing else of the site is believed. Such a log has a few
+//! dozen leaves, so all of them are read: the signed root and the one believed before are computed from them.
 //! The state that was believed last is kept by the caller, with the signed checkpoint itself: two signed checkpoints
 //! that exclude each other are proof by themselves.
 
 use crate::entry::FirmLog;
 use crate::fetch::Fetcher;
 use jiff::Timestamp;
-use sekisho_tlog::{Checkpoint, TilePath, VerifyingKey, proof, tree};
+use sekisho_anchor::document::{DOCUMENT_BYTES_MAX, Document};
+use sekisho_tlog::{Checkpoint, TilePath, Tree, VerifyingKey, tree};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeSet;
 use url::Url;
 
-/// Documents of a site that are compared; more are left out, and the finding says so.
+/// Leaves of a log; a larger one is not looked into, and the finding says so.
+pub const LEAVES_MAX: u64 = 10_000;
+/// Documents that are compared, those of the newest leaves; the others are left out, and the finding says so.
 pub const DOCUMENTS_MAX: usize = 200;
-/// Tiles that are fetched for one look.
-const TILES_MAX: usize = 400;
-/// Bytes of a document, an index or a bundle of entries.
+/// Bytes of a checkpoint or of a bundle of leaves.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What the leaves of a disclosure call themselves.
+const LEAF_FORMAT: &str = "sekisho-disclosure-entry/2";
+/// The part of a document that is never shown: who did the step.
+const OPERATOR: &str = "operator";
 
 /// What a look at a firm's log found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +55,11 @@ pub enum LogState {
     Rollback,
     /// It has another past than it had.
     Fork,
-    /// A document is not the one that was logged.
+    /// A document is not the one that was logged, or is gone, or withholds a part without a step that says so.
     Altered,
     /// A document is not in the log.
     NotInLog,
-    /// The checkpoint is older than the site promises.
+    /// An update was promised, and did not come in time.
     Stale,
     /// Everything is as logged.
     Match,
@@ -75,29 +78,19 @@ pub struct LogSeen {
     pub note: String,
 }
 
-/// `site.json`.
+/// What is read of a leaf.
 #[derive(Debug, Deserialize)]
-struct Site {
+struct Leaf {
     format: String,
-    documents: Vec<Document>,
-    /// A promise: a new checkpoint at least this often.
-    #[serde(default)]
-    checkpoint_every_s: Option<i64>,
+    kind: String,
+    document: String,
+    redacts: Option<Target>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-struct Document {
-    path: String,
-    leaf: u64,
-    sha256: String,
-}
-
-const SITE_FORMAT: &str = "sekisho-disclosure/1";
-
-/// Whether a log entry is that of a document: it is the document, or says the document's hash in hexadecimal.
-fn leaf_names(entry: &[u8], sha256: &str) -> bool {
-    hex::encode(Sha256::digest(entry)) == sha256
-        || (sha256.len() == 64 && crate::warc::find(entry, sha256.as_bytes()).is_some())
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Target {
+    leaf: usize,
+    part: String,
 }
 
 /// Looks at a firm's log. `seen` is the state believed last, `page` the watched address.
@@ -142,149 +135,135 @@ async fn walk(
 ) -> Found<()> {
     let base = Url::parse(&log.base).map_err(invalid)?;
     let key = VerifyingKey::parse(&log.key).map_err(invalid)?;
-    let mut remote = Remote { fetcher, base, have: BTreeMap::new() };
-    let note = remote.file("log/checkpoint").await.map_err(unreachable)?;
+    let remote = Remote { fetcher, base };
+    let note = remote.file("log/checkpoint", FILE_BYTES_MAX).await.map_err(unreachable)?;
+    let note = note.ok_or_else(|| unreachable("there is no `log/checkpoint`".to_owned()))?;
     let checkpoint = Checkpoint::open(&note, &key).map_err(invalid)?;
     let note = String::from_utf8_lossy(&note).into_owned();
-    if let Err((state, detail)) = remote.continues(seen, &checkpoint).await {
-        let contradicts = matches!(state, LogState::Rollback | LogState::Fork);
-        finding.contradicting_note = contradicts.then_some(note);
-        return Err((state, detail));
-    }
+    let leaves = match remote.leaves(seen, &checkpoint).await {
+        Ok(leaves) => leaves,
+        Err((state, detail)) => {
+            let contradicts = matches!(state, LogState::Rollback | LogState::Fork);
+            finding.contradicting_note = contradicts.then_some(note);
+            return Err((state, detail));
+        }
+    };
     let root = hex::encode(checkpoint.root.0);
     let is_same = seen.is_some_and(|seen| seen.size == checkpoint.size && seen.root == root);
     let since = seen.filter(|_| is_same).map_or(now, |seen| seen.since);
     finding.seen = Some(LogSeen { size: checkpoint.size, root, since, note });
 
-    let site = remote.file("site.json").await.map_err(unreachable)?;
-    let site: Site = serde_json::from_slice(&site).map_err(invalid)?;
-    if site.format != SITE_FORMAT {
-        return Err(invalid(format!("site.json has the format `{}`, not `{SITE_FORMAT}`", site.format)));
-    }
-    if let Some(path) = page.strip_prefix(remote.base.as_str()).filter(|path| path.ends_with(".json"))
-        && !site.documents.iter().any(|document| document.path == path)
+    let leaf = |leaf: &Vec<u8>| serde_json::from_slice::<Leaf>(leaf).ok().filter(|leaf| leaf.format == LEAF_FORMAT);
+    let leaves: Vec<Option<Leaf>> = leaves.iter().map(leaf).collect();
+    let unknown = leaves.iter().filter(|leaf| leaf.is_none()).count();
+    let named: BTreeSet<String> = leaves.iter().flatten().map(|leaf| path_of(&leaf.document)).collect();
+    if let Some(path) = page.strip_prefix(remote.base.as_str()).filter(|path| path.starts_with("documents/"))
+        && !named.contains(path)
     {
-        return Err((LogState::NotInLog, format!("`{path}` is not among the site's documents")));
+        return Err((LogState::NotInLog, format!("no leaf names `{path}`")));
     }
-    for document in site.documents.iter().take(DOCUMENTS_MAX) {
-        remote.compare(document, &checkpoint).await?;
+    let redacted: BTreeSet<&Target> = leaves.iter().flatten().filter_map(|leaf| leaf.redacts.as_ref()).collect();
+    let mut promised = None;
+    let skipped = leaves.len().saturating_sub(DOCUMENTS_MAX);
+    for (number, leaf) in leaves.iter().enumerate().skip(skipped) {
+        let Some(leaf) = leaf else { continue };
+        let document = remote.document(number, leaf, &redacted).await?;
         finding.documents_matching += 1;
+        match leaf.kind.as_str() {
+            "published" | "updated" => promised = next_update(&document),
+            "withdrawn" => promised = None,
+            _ => {}
+        }
     }
-    let age_s = now.as_second() - since.as_second();
-    if let Some(promised_s) = site.checkpoint_every_s.filter(|promised_s| age_s > *promised_s) {
-        let detail = format!("the same checkpoint since {age_s} s; one every {promised_s} s is promised");
-        return Err((LogState::Stale, detail));
+    if let Some(promised) = promised.filter(|promised| *promised < now) {
+        return Err((LogState::Stale, format!("an update was promised by {promised}, and did not come")));
     }
-    let left = site.documents.len().saturating_sub(DOCUMENTS_MAX);
-    finding.detail = match left {
-        0 => format!("{} entries", checkpoint.size),
-        left => format!("{} entries; {left} documents not compared", checkpoint.size),
-    };
+    finding.detail = format!("{} entries", checkpoint.size);
+    if skipped > 0 {
+        finding.detail.push_str(&format!("; {skipped} older documents not compared"));
+    }
+    if unknown > 0 {
+        finding.detail.push_str(&format!("; {unknown} of a format that is not known here"));
+    }
     Ok(())
 }
 
-/// The files below the base address, fetched as they are needed.
+fn path_of(document: &str) -> String {
+    format!("documents/{document}.json")
+}
+
+/// When the notice says that more is told.
+fn next_update(notice: &Document) -> Option<Timestamp> {
+    let (_, value) = notice.shown().find(|(name, _)| *name == "next_update")?;
+    value.as_str()?.parse().ok()
+}
+
+/// The files below the base address.
 struct Remote<'a> {
     fetcher: &'a Fetcher,
     base: Url,
-    have: BTreeMap<String, Vec<u8>>,
 }
 
 impl Remote<'_> {
-    async fn file(&mut self, path: &str) -> Result<Vec<u8>, String> {
+    /// A file; `None` when the site says that it is not there.
+    async fn file(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
         let url = self.base.join(path).map_err(|err| err.to_string())?;
         if !url.as_str().starts_with(self.base.as_str()) {
             return Err(format!("`{path}` leads away from the site"));
         }
-        self.fetcher.file(&url, FILE_BYTES_MAX).await
+        self.fetcher.file(&url, bytes_max).await
     }
 
-    /// The log must be the one that was seen, or have grown out of it.
-    async fn continues(&mut self, seen: Option<&LogSeen>, checkpoint: &Checkpoint) -> Found<()> {
-        let Some(seen) = seen else { return Ok(()) };
-        let (size, size_seen) = (checkpoint.size, seen.size);
-        if size < size_seen {
-            return Err((LogState::Rollback, format!("the log had {size_seen} entries, and has {size}")));
-        }
-        let root = hex::decode(&seen.root).ok().and_then(|root| <[u8; 32]>::try_from(root).ok());
-        let root = sekisho_tlog::Hash(root.ok_or_else(|| invalid("the root seen last cannot be read"))?);
-        let proof = self.prove(|read| proof::prove_consistency(size_seen, size, read)).await;
-        let verified = match &proof {
-            Ok(proof) => proof::verify_consistency(proof, size, checkpoint.root, size_seen, root),
-            Err(detail) => return Err(unreachable(detail.clone())),
-        };
-        verified.map_err(|_| {
-            (LogState::Fork, format!("its first {size_seen} entries are not those that were signed before"))
-        })
-    }
-
-    async fn compare(&mut self, document: &Document, checkpoint: &Checkpoint) -> Found<()> {
-        let Document { path, leaf, sha256 } = document;
-        let body = self.file(path).await.map_err(unreachable)?;
-        if hex::encode(Sha256::digest(&body)) != *sha256 {
-            return Err((LogState::Altered, format!("`{path}` is not the document that the site lists")));
-        }
+    /// All leaves, under the signed root and grown out of what was seen.
+    async fn leaves(&self, seen: Option<&LogSeen>, checkpoint: &Checkpoint) -> Found<Vec<Vec<u8>>> {
         let size = checkpoint.size;
-        let not_in_log = |why: &str| (LogState::NotInLog, format!("`{path}`: {why}"));
-        let number = leaf / sekisho_tlog::TILE_WIDTH;
-        let Some(tile) = TilePath::in_log(None, number, size).filter(|_| *leaf < size) else {
-            return Err(not_in_log(&format!("leaf {leaf} is beyond the log's {size} entries")));
-        };
-        let bundle = self.tile(&tile.to_string()).await.map_err(unreachable)?;
-        let entries = tree::parse_bundle(&tile, &bundle).map_err(invalid)?;
-        let at = usize::try_from(leaf % sekisho_tlog::TILE_WIDTH).unwrap_or(usize::MAX);
-        let entry = *entries.get(at).ok_or_else(|| not_in_log("its leaf is missing"))?;
-        if !leaf_names(entry, sha256) {
-            return Err((LogState::Altered, format!("`{path}` is not the document of leaf {leaf}")));
+        if let Some(seen) = seen.filter(|seen| size < seen.size) {
+            return Err((LogState::Rollback, format!("the log had {} entries, and has {size}", seen.size)));
         }
-        let proof = self.prove(|read| proof::prove_inclusion(*leaf, size, read)).await.map_err(unreachable)?;
-        proof::verify_inclusion(&proof, size, checkpoint.root, *leaf, sekisho_tlog::leaf_hash(entry))
-            .map_err(|_| not_in_log("its leaf is not under the signed root"))
-    }
-
-    async fn tile(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        if let Some(bytes) = self.have.get(path) {
-            return Ok(bytes.clone());
+        if size > LEAVES_MAX {
+            return Err(invalid(format!("the log has {size} entries; more than {LEAVES_MAX} are not looked into")));
         }
-        if self.have.len() >= TILES_MAX {
-            return Err(format!("more than {TILES_MAX} tiles would be needed"));
-        }
-        let bytes = self.file(&format!("log/{path}")).await?;
-        self.have.insert(path.to_owned(), bytes.clone());
-        Ok(bytes)
-    }
-
-    /// Asks for a proof until every tile that it needs is there.
-    async fn prove<T>(
-        &mut self,
-        ask: impl Fn(&dyn Fn(&str) -> io::Result<Vec<u8>>) -> Result<T, sekisho_tlog::Error>,
-    ) -> Result<T, String> {
-        loop {
-            let missing = match attempt(&self.have, &ask) {
-                Ok(proof) => return Ok(proof),
-                Err((err, missing)) if missing.is_empty() => return Err(err.to_string()),
-                Err((_, missing)) => missing,
-            };
-            for path in missing {
-                self.tile(&path).await?;
+        let mut tree = Tree::new();
+        let mut leaves = Vec::new();
+        let is_past =
+            |tree: &Tree| seen.is_none_or(|seen| tree.size() != seen.size || hex::encode(tree.root().0) == seen.root);
+        for number in 0.. {
+            let Some(tile) = TilePath::in_log(None, number, size) else { break };
+            let bundle = self.file(&format!("log/{tile}"), FILE_BYTES_MAX).await.map_err(unreachable)?;
+            let bundle = bundle.ok_or_else(|| unreachable(format!("there is no `log/{tile}`")))?;
+            for leaf in tree::parse_bundle(&tile, &bundle).map_err(invalid)? {
+                tree.append(leaf).map_err(invalid)?;
+                leaves.push(leaf.to_vec());
+                if !is_past(&tree) {
+                    let detail = format!("its first {} entries are not those that were signed before", tree.size());
+                    return Err((LogState::Fork, detail));
+                }
             }
         }
+        match tree.root() == checkpoint.root && tree.size() == size {
+            true => Ok(leaves),
+            false => Err(invalid("its entries do not give the root that was signed")),
+        }
     }
-}
 
-/// The proof, or the tiles that were missed.
-fn attempt<T>(
-    have: &BTreeMap<String, Vec<u8>>,
-    ask: impl Fn(&dyn Fn(&str) -> io::Result<Vec<u8>>) -> Result<T, sekisho_tlog::Error>,
-) -> Result<T, (sekisho_tlog::Error, BTreeSet<String>)> {
-    let missing = RefCell::new(BTreeSet::new());
-    let read = |path: &str| {
-        have.get(path).cloned().ok_or_else(|| {
-            missing.borrow_mut().insert(path.to_owned());
-            io::Error::from(io::ErrorKind::NotFound)
-        })
-    };
-    ask(&read).map_err(|err| (err, missing.take()))
+    /// The document of a leaf, as it is published.
+    async fn document(&self, number: usize, leaf: &Leaf, redacted: &BTreeSet<&Target>) -> Found<Document> {
+        let path = path_of(&leaf.document);
+        let altered = |why: String| (LogState::Altered, format!("leaf {number}: `{path}` {why}"));
+        let body = self.file(&path, DOCUMENT_BYTES_MAX).await.map_err(unreachable)?;
+        let body = body.ok_or_else(|| altered("is gone".to_owned()))?;
+        let document = Document::parse(&body).map_err(|err| altered(format!("cannot be read: {err}")))?;
+        if document.hash() != leaf.document || document.kind() != leaf.kind {
+            return Err(altered("is not the document that was logged".to_owned()));
+        }
+        let may_be =
+            |part: &&str| *part == OPERATOR || redacted.contains(&Target { leaf: number, part: (*part).to_owned() });
+        let unsaid = document.withheld().find(|part| !may_be(part)).map(str::to_owned);
+        match unsaid {
+            None => Ok(document),
+            Some(part) => Err(altered(format!("withholds `{part}`, and no step says so"))),
+        }
+    }
 }
 
 #[cfg(test)]

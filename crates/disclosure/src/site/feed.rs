@@ -3,8 +3,9 @@
 
 use super::pages::{plain_text, step_text};
 use super::words::Language;
-use super::{Files, Source};
+use super::{Files, Telling};
 use crate::Error;
+use crate::entry::Kind;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 
@@ -16,7 +17,7 @@ struct Item {
     at: Timestamp,
 }
 
-pub(super) fn add(source: &Source<'_>, language: Language, files: &mut Files) -> Result<(), Error> {
+pub(super) fn add(source: &Telling<'_>, language: Language, files: &mut Files) -> Result<(), Error> {
     let items = items(source, language);
     let folder = language.folder();
     files.insert(format!("{folder}feed.xml"), atom(source, language, &items).into_bytes());
@@ -26,12 +27,11 @@ pub(super) fn add(source: &Source<'_>, language: Language, files: &mut Files) ->
     Ok(())
 }
 
-fn items(source: &Source<'_>, language: Language) -> Vec<Item> {
+fn items(source: &Telling<'_>, language: Language) -> Vec<Item> {
     let (base, folder) = (&source.firm.base_url, language.folder());
     let record = source.record;
-    let item = |(leaf, entry): (usize, &crate::Entry)| {
-        let leaf = leaf as u64;
-        let (title, mut text) = step_text(source, language, leaf, &entry.step);
+    let item = |(leaf, entry): (u64, &crate::Entry)| {
+        let (title, mut text) = step_text(source, language, leaf);
         let version = record.versions.iter().find(|version| version.leaf == leaf);
         if let Some(version) = version {
             let notice = plain_text(source, language, &version.notice);
@@ -43,10 +43,14 @@ fn items(source: &Source<'_>, language: Language) -> Vec<Item> {
         };
         Item { id: format!("{base}log#{leaf}-{}", language.words().code), url, title, text, at: entry.at }
     };
-    record.entries.iter().enumerate().rev().map(item).collect()
+    // Who publishes is no news.
+    let told = (0..).zip(&record.entries).filter(|(_, entry)| entry.kind != Kind::Publisher);
+    let mut items: Vec<Item> = told.map(item).collect();
+    items.reverse();
+    items
 }
 
-fn atom(source: &Source<'_>, language: Language, items: &[Item]) -> String {
+fn atom(source: &Telling<'_>, language: Language, items: &[Item]) -> String {
     let (base, folder, w) = (escape(&source.firm.base_url), language.folder(), language.words());
     let updated = items.first().map_or(Timestamp::UNIX_EPOCH, |item| item.at);
     let firm = escape(language.pick(&source.firm.name));
@@ -76,7 +80,7 @@ fn atom(source: &Source<'_>, language: Language, items: &[Item]) -> String {
     out
 }
 
-fn json(source: &Source<'_>, language: Language, items: &[Item]) -> serde_json::Value {
+fn json(source: &Telling<'_>, language: Language, items: &[Item]) -> serde_json::Value {
     let (base, folder, w) = (&source.firm.base_url, language.folder(), language.words());
     let item = |item: &Item| {
         serde_json::json!({

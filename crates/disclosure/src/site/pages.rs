@@ -1,8 +1,8 @@
 //! What stands on the pages: the record, in words of one language.
 
 use super::words::{Language, Words};
-use super::{Files, Source};
-use crate::entry::{Service, Step};
+use super::{Files, Telling};
+use crate::entry::{Basis, Service, Step};
 use crate::firm::Mail;
 use crate::notice::{Count, Notice, Period};
 use crate::record::{Status, Version, Withdrawal};
@@ -77,10 +77,10 @@ struct Shown {
     exposed: String,
     counts: Vec<CountShown>,
     lists: Vec<(&'static str, &'static str, Vec<String>)>,
+    basis: &'static str,
     next: String,
     leaf: u64,
-    sha256: String,
-    published_sha256: String,
+    document: String,
     pdf: Option<String>,
 }
 
@@ -127,7 +127,7 @@ struct StatusShown {
 }
 
 /// Puts together the pages of one language.
-pub(super) fn add(source: &Source<'_>, language: Language, files: &mut Files) -> Result<(), Error> {
+pub(super) fn add(source: &Telling<'_>, language: Language, files: &mut Files) -> Result<(), Error> {
     let mut put = |path: String, bytes: Vec<u8>| drop(files.insert(format!("{}{path}", language.folder()), bytes));
     let view = View { source, language, zone: source.firm.time_zone() };
     let record = source.record;
@@ -153,7 +153,7 @@ pub(super) fn add(source: &Source<'_>, language: Language, files: &mut Files) ->
 }
 
 struct View<'a> {
-    source: &'a Source<'a>,
+    source: &'a Telling<'a>,
     language: Language,
     zone: TimeZone,
 }
@@ -191,11 +191,12 @@ impl<'a> View<'a> {
         let (language, notice) = (self.language, &version.notice);
         let pick = |text: &crate::notice::Text| language.pick(text).to_owned();
         let redaction = |redaction: &crate::record::Redaction| RedactionShown {
-            part: language.part(&redaction.part),
+            part: language.part(&redaction.target.part),
             ground: language.ground(redaction.ground),
             at: self.time(redaction.at),
             reference: pick(&redaction.reference),
         };
+        let redactions = self.source.record.redactions.iter().filter(|redaction| redaction.target.leaf == version.leaf);
         let paper = super::paper::path(language.words().code, version.number);
         Shown {
             title: pick(&notice.title),
@@ -204,16 +205,19 @@ impl<'a> View<'a> {
             at_iso: version.at.to_string(),
             is_older,
             withdrawal: self.source.record.withdrawn.as_ref().map(|withdrawal| self.statement(withdrawal)),
-            redactions: version.redactions.iter().map(redaction).collect(),
+            redactions: redactions.map(redaction).collect(),
             happened: lines(language.pick(&notice.happened)),
             found: notice.found_at.map_or_else(|| language.words().unknown.to_owned(), |at| self.time(at)),
             exposed: self.period(&notice.exposed),
             counts: notice.counts.iter().map(|count| self.count(count)).collect(),
             lists: self.lists(notice),
             next: self.next(notice),
-            leaf: version.shown_leaf,
-            sha256: version.shown.sha256.clone(),
-            published_sha256: version.published.sha256.clone(),
+            basis: match version.basis {
+                Basis::Scope { .. } => language.words().computed,
+                Basis::Stated => language.words().stated,
+            },
+            leaf: version.leaf,
+            document: version.document.clone(),
             pdf: self.source.paper.contains_key(&paper).then_some(paper),
         }
     }
@@ -279,9 +283,8 @@ impl<'a> View<'a> {
     /// The newest first.
     fn steps(&self) -> Vec<StepShown> {
         let record = self.source.record;
-        let steps = record.entries.iter().enumerate().map(|(leaf, entry)| {
-            let leaf = leaf as u64;
-            let (name, lines) = self.step(record, leaf, &entry.step);
+        let steps = (0..).zip(&record.entries).zip(&record.steps).map(|((leaf, entry), step)| {
+            let (name, lines) = self.step(record, leaf, step);
             let version = record.versions.iter().find(|version| version.leaf == leaf);
             let link = version.map(|version| {
                 let number = self.language.words().version.replace("{}", &version.number.to_string());
@@ -303,6 +306,14 @@ impl<'a> View<'a> {
             version.map_or_else(String::new, |version| language.pick(&version.notice.title).to_owned())
         };
         match step {
+            Step::Publisher(firm) => {
+                let lines = vec![
+                    line(language.pick(&firm.desk.name), &firm.desk.telephone),
+                    line(w.mail, &firm.desk.mail),
+                    line(w.hours, language.pick(&firm.desk.hours)),
+                ];
+                (format!("{}: {}", w.publisher, language.pick(&firm.name)), lines)
+            }
             Step::Embargo { reason, until } => {
                 let lines = vec![line(w.reason, language.pick(reason)), line(w.embargo_until, &self.time(*until))];
                 (w.embargo.to_owned(), lines)
@@ -313,10 +324,14 @@ impl<'a> View<'a> {
                 let lines = vec![line(w.requester, language.pick(requester)), line(w.reason, language.pick(reason))];
                 (w.withdrawn.to_owned(), lines)
             }
-            Step::Redacted { version, part, ground, reference, .. } => {
-                let version = w.version.replace("{}", &version.to_string());
+            Step::Redacted { target, ground, reference } => {
+                let version = record.versions.iter().find(|version| version.leaf == target.leaf);
+                let what = match version {
+                    Some(version) => w.version.replace("{}", &version.number.to_string()),
+                    None => format!("{} {}", w.leaf, target.leaf),
+                };
                 let lines = vec![
-                    line(&version, language.part(part)),
+                    line(&what, language.part(&target.part)),
                     line(w.reason, &format!("{} {}", language.ground(*ground), language.pick(reference))),
                 ];
                 (w.redacted.to_owned(), lines)
@@ -391,14 +406,15 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// A notice as plain text for feeds.
-pub(super) fn plain_text(source: &Source<'_>, language: Language, notice: &Notice) -> String {
+pub(super) fn plain_text(source: &Telling<'_>, language: Language, notice: &Notice) -> String {
     View { source, language, zone: source.firm.time_zone() }.plain(notice).join("\n")
 }
 
 /// The step as a feed has it: its name and its text.
-pub(super) fn step_text(source: &Source<'_>, language: Language, leaf: u64, step: &Step) -> (String, String) {
+pub(super) fn step_text(source: &Telling<'_>, language: Language, leaf: u64) -> (String, String) {
     let view = View { source, language, zone: source.firm.time_zone() };
-    let (name, lines) = view.step(source.record, leaf, step);
+    let step = usize::try_from(leaf).ok().and_then(|leaf| source.record.steps.get(leaf));
+    let (name, lines) = step.map_or_else(Default::default, |step| view.step(source.record, leaf, step));
     let lines = lines.into_iter().map(|(term, text)| if term.is_empty() { text } else { format!("{term}: {text}") });
     (name, lines.collect::<Vec<_>>().join("\n"))
 }

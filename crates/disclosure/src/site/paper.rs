@@ -65,7 +65,7 @@ fn document(firm: &Firm, version: &Version, language: Language) -> Value {
         format!("{}: {}", w.hours, language.pick(&desk.hours)),
     ];
     blocks.extend(section(w.desk, vec![json!({ "list": contact })]));
-    blocks.push(json!({ "small": format!("{} {}　{}", w.hash_published, version.published.sha256, firm.base_url) }));
+    blocks.push(json!({ "small": format!("{} {}　{}", w.hash, version.document, firm.base_url) }));
     json!({
         "format": "sekisho-pdf/1",
         "lang": w.code,

@@ -63,7 +63,9 @@ pub(super) struct Words {
     pub(super) added: &'static str,
     pub(super) leaf: &'static str,
     pub(super) hash: &'static str,
-    pub(super) hash_published: &'static str,
+    pub(super) computed: &'static str,
+    pub(super) stated: &'static str,
+    pub(super) publisher: &'static str,
     pub(super) key: &'static str,
     pub(super) pdf: &'static str,
     pub(super) feeds: &'static str,
@@ -131,8 +133,10 @@ pub(super) const JA: Words = Words {
     removed: "削除",
     added: "追加",
     leaf: "公開記録の番号",
-    hash: "文書の SHA-256",
-    hash_published: "公表時の文書の SHA-256",
+    hash: "文書のハッシュ値",
+    computed: "上の三つの区分は、当社のサイトが返した応答の記録と、お客様の名簿を照合して算出したものです。",
+    stated: "上の三つの区分は、当社の調査に基づいて記載したものです。応答の記録から算出したものではありません。",
+    publisher: "公表者",
     key: "検証鍵",
     pdf: "このお知らせの PDF",
     feeds: "更新の通知（フィード）",
@@ -147,7 +151,7 @@ pub(super) const JA: Words = Words {
     genuine_never: "当社のメールに、ログインのためのリンクはありません。パスワード、カード番号、マイナンバーをお尋ねすることもありません。",
     genuine_none: "当社はこの件についてメールをお送りしていません。",
     verify_intro: "このサイトで公表したすべての版は、書き換えられない公開記録（C2SP tlog-tiles）に登録されています。公表した内容を後から黙って変えたり消したりすると、どなたでも検出できます。",
-    verify_how: "検証には Sekisho は必要ありません。Go の sumdb/tlog と note など、C2SP の形式を読む道具で確かめられます。記録は log/checkpoint と log/tile/ にあり、各ページの文書は documents/ にあります。文書の SHA-256 が、記録のその番号の項目に書かれています。",
+    verify_how: "検証には Sekisho は必要ありません。Go の sumdb/tlog と note など、C2SP の形式を読む道具で確かめられます。記録は log/checkpoint と log/tile/ にあり、各項目の文書は documents/ にあります。文書のハッシュ値が、記録のその番号の項目に書かれています。ハッシュ値の計算方法は次のとおりです。",
     trail_intro: "公表した版は削除されません。撤回も、新しい項目としてここに残ります。",
 };
 
@@ -200,8 +204,10 @@ pub(super) const EN: Words = Words {
     removed: "Removed",
     added: "Added",
     leaf: "Entry of the public log",
-    hash: "SHA-256 of the document",
-    hash_published: "SHA-256 of the document as published",
+    hash: "Hash of the document",
+    computed: "These three lists were computed from the record of what our site answered, compared with our customer register.",
+    stated: "These three lists state what our investigation found. They were not computed from a record of what our site answered.",
+    publisher: "Published by",
     key: "Verification key",
     pdf: "This notice as PDF",
     feeds: "Feeds",
@@ -216,7 +222,7 @@ pub(super) const EN: Words = Words {
     genuine_never: "Our mails never hold a link to log in, and never ask for a password, a card number or a My Number.",
     genuine_none: "We send no mails about this incident.",
     verify_intro: "Every version published on this site stands in an append-only public log (C2SP tlog-tiles). Whoever compares can see if anything was quietly changed or taken away.",
-    verify_how: "Sekisho is not needed to check it: any reader of the C2SP formats will do, such as Go's sumdb/tlog and note. The log is in log/checkpoint and log/tile/, the documents of the pages are in documents/. The SHA-256 of a document stands in the entry of its number.",
+    verify_how: "Sekisho is not needed to check it: any reader of the C2SP formats will do, such as Go's sumdb/tlog and note. The log is in log/checkpoint and log/tile/, the documents of its entries are in documents/. The hash of a document stands in the entry of its number, and is computed like this.",
     trail_intro: "What was published is not deleted. A withdrawal is an entry of its own, here.",
 };
 
@@ -311,7 +317,7 @@ impl Language {
         }
     }
 
-    /// A part of a notice, as its heading has it.
+    /// A part of a step's document, as its heading has it.
     pub(super) fn part(self, part: &str) -> &'static str {
         let words = self.words();
         match part {
@@ -322,7 +328,11 @@ impl Language {
             "not_examined" => words.not_examined,
             "to_do" => words.to_do,
             "measures" => words.measures,
-            _ => words.next,
+            "next_note" => words.next,
+            "changed" => words.difference,
+            "requester" => words.requester,
+            "reason" => words.reason,
+            _ => words.status,
         }
     }
 }

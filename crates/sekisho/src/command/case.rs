@@ -458,6 +458,7 @@ impl Place {
         }
         events.push(Event { case: id.clone(), recorded_at: now, operator: self.operator(), body });
         let case = Case::fold(&events)?;
+        events[events.len() - 1].check_new(events.len())?;
         log.append(events.swap_remove(events.len() - 1))?;
         if let Some(entry) = case.timeline.last() {
             println!("{id}: event {}: {}", entry.event, entry.text);
@@ -469,9 +470,17 @@ impl Place {
     }
 
     pub(super) fn operator(&self) -> String {
-        let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
-        self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned())
+        operator(self.operator.as_deref())
     }
+}
+
+/// Who does it, when nobody says.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// Who does it: whoever is named, else the account's name.
+pub(super) fn operator(named: Option<&str>) -> String {
+    let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
+    named.map(str::to_owned).or_else(account).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 impl Rules {

@@ -7,13 +7,15 @@ use crate::paper;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use sekisho_disclosure::entry::{Ground, Service, Step};
+use sekisho_disclosure::entry::{Basis, Ground, Kind, Service, Step, Target};
 use sekisho_disclosure::notice::{Notice, Text};
-use sekisho_disclosure::site::{self, Files, Source};
-use sekisho_disclosure::{Error, Store, draft, verify};
+use sekisho_disclosure::site::{self, Edited, Files, Source};
+use sekisho_disclosure::{Act, Error, Store, draft, verify};
 use sekisho_incident::{Body, CaseId};
 use sekisho_tlog::VerifyingKey;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Tell the public, in a record that cannot be quietly changed.
 #[derive(clap::Subcommand)]
@@ -58,7 +60,7 @@ pub(crate) enum Command {
     },
     /// Publish the first version.
     #[command(
-        after_help = "Example:\n  sekisho disclose publish notice.toml --incident hakone-2026-1 --case hakone-2026-1"
+        after_help = "Example:\n  sekisho disclose publish notice.toml --incident hakone-2026-1 --case hakone-2026-1 --scope scope.json --labels labels.toml"
     )]
     Publish {
         notice: PathBuf,
@@ -66,11 +68,13 @@ pub(crate) enum Command {
         #[arg(long)]
         incident: String,
         #[command(flatten)]
+        lists: Lists,
+        #[command(flatten)]
         place: Place,
     },
     /// Publish another version; the ones before stay.
     #[command(
-        after_help = "Example:\n  sekisho disclose update notice.toml --changed-ja '人数を訂正しました。' --changed-en 'The number was corrected.'"
+        after_help = "Example:\n  sekisho disclose update notice.toml --scope scope.json --changed-ja '人数を訂正しました。' --changed-en 'The number was corrected.'"
     )]
     Update {
         notice: PathBuf,
@@ -80,6 +84,8 @@ pub(crate) enum Command {
         /// What changed, in English.
         #[arg(long)]
         changed_en: String,
+        #[command(flatten)]
+        lists: Lists,
         #[command(flatten)]
         place: Place,
     },
@@ -97,13 +103,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// No longer show a part of a version: by a court's order or for privacy. The hash of what was published stays.
+    /// No longer show a part of what was told: by a court's order (the firm keeps it) or for privacy (it is erased). The hash of
+    /// what was published stays, and that nothing else was changed can be checked.
     #[command(
         after_help = "Example:\n  sekisho disclose redact 1 happened --ground court-order --reference-ja '令和8年（ヨ）第1号' --reference-en 'order 1 of 2026'"
     )]
     Redact {
-        version: u32,
-        /// title, happened, left, not_left, not_examined, to_do, measures or next_note.
+        /// The version's number; another step's as `leaf:4`, see `sekisho disclose log`.
+        what: Told,
+        /// title, happened, left, not_left, not_examined, to_do, measures or next_note; changed, reason, requester or text.
         part: String,
         #[arg(long, value_enum)]
         ground: GroundArg,
@@ -142,10 +150,19 @@ pub(crate) enum Command {
     Build {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Also when somebody else changed or added files there: they go away.
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         place: Place,
     },
-    /// Verify a built site against its log, and name the first difference.
+    /// List the steps, with who did them: for the firm and its auditors.
+    #[command(after_help = "Example:\n  sekisho disclose log")]
+    Log {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Verify a built site: the log against the firm's key, every page made anew from it, and the first difference named.
     #[command(after_help = "Example:\n  sekisho disclose verify site --key keys/disclosure.vkey")]
     Verify {
         site: PathBuf,
@@ -169,9 +186,42 @@ pub(crate) struct Place {
     /// Where cases are kept.
     #[arg(long, value_name = "DIR", default_value = "cases")]
     cases: PathBuf,
-    /// Who does it, for the case; the account's name without it.
+    /// Who does it; the account's name without it. Kept with the step, not published.
     #[arg(long)]
     operator: Option<String>,
+}
+
+/// Where the lists of what left, what did not and what was not examined come from.
+#[derive(clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Lists {
+    /// The answer of `sekisho scope --format json` that they were computed from; a list that is not as it says is refused.
+    #[arg(long, value_name = "FILE", conflicts_with = "stated")]
+    scope: Option<PathBuf>,
+    /// The names that columns have in public, as for the draft.
+    #[arg(long, value_name = "FILE", requires = "scope")]
+    labels: Option<PathBuf>,
+    /// They were not computed: a person states them, and the page says so.
+    #[arg(long)]
+    stated: bool,
+}
+
+/// A step that told something.
+#[derive(Clone, Copy)]
+pub(crate) enum Told {
+    Version(u32),
+    Leaf(u64),
+}
+
+impl FromStr for Told {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Told, String> {
+        let told = match text.strip_prefix("leaf:") {
+            Some(leaf) => leaf.parse().map(Told::Leaf),
+            None => text.parse().map(Told::Version),
+        };
+        told.map_err(|_| "write a version's number such as `1`, or a step's as `leaf:4`".to_owned())
+    }
 }
 
 #[derive(clap::Args)]
@@ -223,42 +273,46 @@ impl Command {
             }
             Command::Embargo { incident, reason, until, place } => {
                 let until = instant(&until)?;
-                place.step(|store, now| store.step(&incident, Step::Embargo { reason: reason.text(), until }, now))
+                let step = Step::Embargo { reason: reason.text(), until };
+                place.step(|store, act| store.step(&incident, step, act))
             }
-            Command::Publish { notice, incident, place } => {
+            Command::Publish { notice, incident, lists, place } => {
                 let notice = read_notice(&notice)?;
-                place.step(|store, now| store.publish(&incident, notice, None, now))
+                let basis = lists.basis(&notice, &place)?;
+                place.step(|store, act| store.publish(&incident, notice, (basis, None), act))
             }
-            Command::Update { notice, changed_ja, changed_en, place } => {
+            Command::Update { notice, changed_ja, changed_en, lists, place } => {
                 let notice = read_notice(&notice)?;
+                let basis = lists.basis(&notice, &place)?;
                 let changed = Text::new(&changed_ja, &changed_en);
-                place.step(|store, now| {
-                    let incident = store.record.incident.clone();
-                    store.publish(&incident, notice, Some(changed), now)
-                })
+                place.step_of_same(|store, incident, act| store.publish(incident, notice, (basis, Some(changed)), act))
             }
             Command::Withdraw { requester_ja, requester_en, reason, place } => {
                 let requester = Text::new(&requester_ja, &requester_en);
-                place.step(|store, now| {
-                    let incident = store.record.incident.clone();
-                    store.step(&incident, Step::Withdrawn { requester, reason: reason.text() }, now)
-                })
+                let step = Step::Withdrawn { requester, reason: reason.text() };
+                place.step_of_same(|store, incident, act| store.step(incident, step, act))
             }
-            Command::Redact { version, part, ground, reference_ja, reference_en, place } => {
+            Command::Redact { what, part, ground, reference_ja, reference_en, place } => {
                 let ground = match ground {
                     GroundArg::CourtOrder => Ground::CourtOrder,
                     GroundArg::Privacy => Ground::Privacy,
                 };
                 let reference = Text::new(&reference_ja, &reference_en);
-                place.step(|store, now| store.redact(version, &part, (ground, reference), now))
+                place.step(|store, act| {
+                    let leaf = leaf_of(store, what)?;
+                    store.redact(Target { leaf, part }, (ground, reference), act)
+                })
             }
             Command::Status { state, incident, service_ja, service_en, text_ja, text_en, since, place } => {
                 let (service, text) = (Text::new(&service_ja, &service_en), Text::new(&text_ja, &text_en));
                 let since = since.map_or_else(|| Ok(Timestamp::now()), |text| instant(&text))?;
                 let step = Step::Status { service, state: state.into(), text, since };
-                place.step(|store, now| store.step(&incident, step, now))
+                place.step(|store, act| store.step(&incident, step, act))
             }
-            Command::Build { out, place } => build(&out, &place),
+            Command::Build { out, replace, place } => {
+                build(&out, if replace { Edited::Replace } else { Edited::Keep }, &place)
+            }
+            Command::Log { place } => list(&place),
             Command::Verify { site, key } => check(&site, &key),
         }
     }
@@ -296,21 +350,69 @@ impl Place {
     }
 
     /// Adds a step, tells of it, and notes it in the case.
-    fn step(&self, step: impl FnOnce(&mut Store, Timestamp) -> Result<(), Error>) -> Result<Done> {
+    fn step(&self, step: impl FnOnce(&mut Store, Act<'_>) -> Result<(), Error>) -> Result<Done> {
         let mut store = self.store()?;
-        step(&mut store, Timestamp::now())?;
+        let operator = super::case::operator(self.operator.as_deref());
+        if operator == super::case::UNKNOWN {
+            bail!("who does this is not known: give `--operator NAME`");
+        }
+        step(&mut store, Act { operator: &operator, at: Timestamp::now() })?;
         let leaf = store.record.entries.len() - 1;
         let entry = &store.record.entries[leaf];
-        let kind = serde_json::to_value(&entry.step)?["kind"].as_str().unwrap_or_default().to_owned();
-        let hash = entry.document().map_or_else(String::new, |document| format!(", document {}", document.sha256));
-        println!("leaf {leaf}: {kind}{hash}");
+        let told = format!("leaf {leaf}: {}, document {}", entry.kind.name(), entry.document);
+        println!("{told}");
+        if let Some(version) = store.record.current().filter(|version| version.leaf == leaf as u64) {
+            version.notice.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+        }
         println!("next: sekisho disclose build --record {} --out site", self.record.display());
         if let Some(case) = &self.case {
             let cases = Cases { cases: self.cases.clone(), keys: self.keys.clone(), operator: self.operator.clone() };
-            let text = format!("public record of `{}`: leaf {leaf}, {kind}{hash}", entry.incident);
+            let text = format!("public record of `{}`: {told}", entry.incident);
             cases.record(case, |_, _| Ok(Body::Note { text }))?;
         }
         Ok(Done::Yes)
+    }
+
+    /// The same, for the incident that the record is of.
+    fn step_of_same(&self, step: impl FnOnce(&mut Store, &str, Act<'_>) -> Result<(), Error>) -> Result<Done> {
+        self.step(|store, act| {
+            let incident = store.record.incident.clone();
+            if incident.is_empty() {
+                return Err(Error::Refused("nothing is published yet: use `publish`".to_owned()));
+            }
+            step(store, &incident, act)
+        })
+    }
+}
+
+impl Lists {
+    /// The basis of a notice, when its computed parts are as computed.
+    fn basis(&self, notice: &Notice, place: &Place) -> Result<Basis> {
+        let Some(path) = &self.scope else { return Ok(Basis::Stated) };
+        let (scope, sha256) = read_scope(path)?;
+        let mut told = draft::deviations(notice, &scope, &read_labels(self.labels.as_deref())?);
+        if let Some(id) = &place.case {
+            let cases = Cases { cases: place.cases.clone(), keys: place.keys.clone(), operator: None };
+            told.extend(draft::deviations_from_case(notice, &cases.case(id)?));
+        }
+        if told.is_empty() {
+            return Ok(Basis::Scope { sha256 });
+        }
+        let remedy = "begin it anew with `sekisho disclose draft`, or publish it as `--stated`";
+        let remedy = format!("what was computed is not edited: {remedy}, and the page will say so");
+        Err(Error::NotReady(told.into_iter().chain([remedy]).collect()).into())
+    }
+}
+
+fn leaf_of(store: &Store, what: Told) -> Result<u64, Error> {
+    match what {
+        Told::Leaf(leaf) => Ok(leaf),
+        Told::Version(number) => {
+            let versions = &store.record.versions;
+            let version = versions.iter().find(|version| version.number == number);
+            let none = || Error::Refused(format!("there is no version {number}; there are {}", versions.len()));
+            version.map(|version| version.leaf).ok_or_else(none)
+        }
     }
 }
 
@@ -328,16 +430,8 @@ fn init(record: &Path) -> Result<Done> {
 
 fn begin(id: &CaseId, scope: Option<&Path>, labels: Option<&Path>, cases: &Cases) -> Result<Done> {
     let case = cases.case(id)?;
-    let scope = scope.map(|path| {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        serde_json::from_str::<draft::Scope>(&text)
-            .with_context(|| format!("`{}` is no answer of scope", path.display()))
-    });
-    let labels = labels.map(|path| {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        toml::from_str::<draft::Labels>(&text).with_context(|| format!("cannot read `{}`", path.display()))
-    });
-    let notice = draft::notice(&case, scope.transpose()?.as_ref(), &labels.transpose()?.unwrap_or_default());
+    let scope = scope.map(read_scope).transpose()?.map(|(scope, _)| scope);
+    let notice = draft::notice(&case, scope.as_ref(), &read_labels(labels)?);
     println!(
         "# A draft: replace every TODO, then `sekisho disclose publish`. Texts are in Japanese (ja) and English (en).\n"
     );
@@ -350,33 +444,40 @@ fn begin(id: &CaseId, scope: Option<&Path>, labels: Option<&Path>, cases: &Cases
     Ok(Done::Yes)
 }
 
+/// An answer of `scope`, and the hash of its bytes.
+fn read_scope(path: &Path) -> Result<(draft::Scope, String)> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let scope =
+        serde_json::from_slice(&bytes).with_context(|| format!("`{}` is no answer of scope", path.display()))?;
+    Ok((scope, hex::encode(Sha256::digest(&bytes))))
+}
+
+fn read_labels(path: Option<&Path>) -> Result<draft::Labels> {
+    let Some(path) = path else { return Ok(draft::Labels::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
 fn read_notice(path: &Path) -> Result<Notice> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let read = toml::from_str(&text);
     read.map_err(|err| Error::Malformed { path: path.to_owned(), reason: err.to_string() }.into())
 }
 
-fn build(out: &Path, place: &Place) -> Result<Done> {
+fn build(out: &Path, edited: Edited, place: &Place) -> Result<Done> {
     let store = place.store()?;
     let dir = store.dir().to_owned();
+    if store.record.firm.as_ref().is_some_and(|firm| *firm != store.firm) {
+        eprintln!(
+            "warning: firm.toml was changed; the next step records it, and until then the site shows what was recorded"
+        );
+    }
     let paper = set(&store)?;
-    let source = Source {
-        record: &store.record,
-        firm: &store.firm,
-        key: store.verifier(),
-        log: &sekisho_anchor::tiles(&dir),
-        document: &|document| store.document(document),
-        paper: &paper,
-    };
-    let files = site::build(&source)?;
-    site::write(&files, out)?;
-    println!(
-        "{}: {} files, {} versions, {} leaves",
-        out.display(),
-        files.len(),
-        store.record.versions.len(),
-        store.record.entries.len()
-    );
+    let (record, log) = (&store.record, sekisho_anchor::tiles(&dir));
+    let files = site::build(&Source { record, key: store.verifier(), log: &log, paper: &paper })?;
+    site::write(&files, out, edited)?;
+    let (files, versions, leaves) = (files.len(), record.versions.len(), record.entries.len());
+    println!("{}: {files} files, {versions} versions, {leaves} leaves", out.display());
     println!("key: {}", store.verifier());
     Ok(Done::Yes)
 }
@@ -384,31 +485,55 @@ fn build(out: &Path, place: &Place) -> Result<Done> {
 /// Every version as PDF, where the executable is there; without it the site is built without.
 fn set(store: &Store) -> Result<Files> {
     let mut files = Files::new();
-    for version in &store.record.versions {
-        for (path, document) in site::paper::documents(&store.firm, version) {
-            let Some(pdf) = paper::pdf(&serde_json::to_vec(&document)?)? else {
-                eprintln!("warning: there is no `{}`, so the site has no PDF: {}", paper::PDF, paper::INSTALL);
-                return Ok(Files::new());
-            };
-            files.insert(path, pdf);
-        }
+    let Some(firm) = &store.record.firm else { return Ok(files) };
+    for (path, document) in store.record.versions.iter().flat_map(|version| site::paper::documents(firm, version)) {
+        let Some(pdf) = paper::pdf(&serde_json::to_vec(&document)?)? else {
+            eprintln!("warning: there is no `{}`, so the site has no PDF: {}", paper::PDF, paper::INSTALL);
+            return Ok(Files::new());
+        };
+        files.insert(path, pdf);
     }
     Ok(files)
 }
 
+fn list(place: &Place) -> Result<Done> {
+    let store = place.store()?;
+    for (leaf, entry) in store.record.entries.iter().enumerate() {
+        let operator = store.operator(leaf).unwrap_or("-");
+        let what = match entry.kind {
+            Kind::Redacted => entry
+                .redacts
+                .as_ref()
+                .map_or_else(String::new, |target| format!(" {} of leaf {}", target.part, target.leaf)),
+            _ => String::new(),
+        };
+        println!("{leaf:>4}  {}  {}{what}  by {operator}  {}", entry.at, entry.kind.name(), entry.document);
+    }
+    Ok(Done::Yes)
+}
+
 fn check(dir: &Path, key: &Path) -> Result<Done> {
     let text = std::fs::read_to_string(key).with_context(|| format!("cannot read the key `{}`", key.display()))?;
-    let key = VerifyingKey::parse(&text).with_context(|| format!("`{}` is no key", key.display()))?;
-    match verify::site(dir, &key) {
-        Ok(found) => {
-            println!("{} is whole", dir.display());
-            println!("  leaves     {}", found.entries);
-            println!("  documents  {}", found.documents);
-            println!("  files      {}", found.files);
-            Ok(Done::Yes)
-        }
-        Err(err) => Err(err.into()),
+    let verifying = VerifyingKey::parse(&text).with_context(|| format!("`{}` is no key", key.display()))?;
+    let unset = |err: String| Error::Render { path: paper::PDF.to_owned(), reason: err };
+    let pdf = |document: &serde_json::Value| {
+        let document = serde_json::to_vec(document).map_err(|err| unset(err.to_string()))?;
+        paper::pdf(&document).map_err(|err| unset(format!("{err:#}")))
+    };
+    let found = verify::site(dir, &verifying, &text, &pdf)?;
+    println!("{} is whole", dir.display());
+    println!("  leaves      {}", found.entries);
+    if let Some(last) = found.last {
+        println!("  last step   {last}");
     }
+    println!("  redactions  {}", found.redactions);
+    println!("  files       {}", found.files);
+    match (found.pdfs_same, found.pdfs_not_compared) {
+        (0, 0) => {}
+        (same, 0) => println!("  PDFs        {same}, set anew and the same"),
+        (_, unset) => println!("  PDFs        {unset} NOT compared: {}", paper::INSTALL),
+    }
+    Ok(Done::Yes)
 }
 
 fn instant(text: &str) -> Result<Timestamp> {

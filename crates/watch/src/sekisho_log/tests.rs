@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::fetch::Options;
-use sekisho_tlog::{SigningKey, Tree};
+use sekisho_tlog::SigningKey;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +17,17 @@ struct Firm {
     key: SigningKey,
     files: Files,
     base: String,
+    /// The path of each document.
     documents: Vec<String>,
+}
+
+/// A notice whose salts are always the same: the same text is the same document.
+fn notice(text: &str) -> Document {
+    let parts = [("title", json!(text)), ("next_update", json!("1970-01-02T00:00:00Z")), (OPERATOR, json!("sato"))];
+    let parts = parts.map(|(name, value)| (name.to_owned(), value));
+    let mut document = Document::seal("published", parts, || [1; 16]).expect("a document");
+    document.withhold(OPERATOR);
+    document
 }
 
 impl Firm {
@@ -32,33 +44,29 @@ impl Firm {
         self.files.lock().expect("no panics").insert(format!("/{path}"), bytes.to_vec());
     }
 
-    /// Publishes `documents`, each with a leaf that names it, behind `before` other leaves.
-    fn publish(&mut self, documents: &[&str], before: u64, key: &SigningKey) {
+    /// Publishes documents with these texts, each with a leaf that names it, behind `before` other leaves.
+    fn publish(&mut self, texts: &[&str], before: u64, key: &SigningKey) {
+        let leaves = texts.iter().map(|text| {
+            let document = notice(text);
+            self.put(&path_of(&document.hash()), &document.bytes());
+            json!({ "format": LEAF_FORMAT, "kind": "published", "document": document.hash() }).to_string()
+        });
+        let leaves: Vec<String> = (0..before).map(|number| format!("earlier {number}")).chain(leaves).collect();
+        self.documents = texts.iter().map(|text| path_of(&notice(text).hash())).collect();
+        self.sign(&leaves, key);
+    }
+
+    fn sign(&self, leaves: &[String], key: &SigningKey) {
         let mut tree = Tree::new();
-        for number in 0..before {
-            tree.append(format!("earlier {number}").as_bytes()).expect("short");
-        }
-        let mut listed = Vec::new();
-        for (number, text) in documents.iter().enumerate() {
-            let sha256 = hex::encode(Sha256::digest(text));
-            let leaf = tree.append(format!("document v/{number}.json {sha256}").as_bytes()).expect("short");
-            self.put(&format!("v/{number}.json"), text.as_bytes());
-            listed.push(format!(r#"{{"path":"v/{number}.json","leaf":{leaf},"sha256":"{sha256}"}}"#));
+        for leaf in leaves {
+            tree.append(leaf.as_bytes()).expect("short");
         }
         let (size, root) = (tree.size(), tree.root());
         for tile in tree.take_changed() {
             self.put(&format!("log/{}", tile.path), &tile.bytes);
         }
-        let origin = key.name().to_owned();
-        let note = Checkpoint { origin, size, root }.sign(key).expect("signed");
+        let note = Checkpoint { origin: key.name().to_owned(), size, root }.sign(key).expect("signed");
         self.put("log/checkpoint", &note);
-        self.documents = listed;
-        self.list("");
-    }
-
-    fn list(&self, more: &str) {
-        let site = format!(r#"{{"format":"{SITE_FORMAT}"{more},"documents":[{}]}}"#, self.documents.join(","));
-        self.put("site.json", site.as_bytes());
     }
 
     async fn look(&self, seen: Option<&LogSeen>, page: &str, now_s: i64) -> LogFinding {
@@ -127,17 +135,46 @@ async fn documents_beyond_a_full_tile_are_proved_too() {
 }
 
 #[tokio::test]
-async fn a_document_that_was_changed_is_altered() {
+async fn a_document_that_was_changed_or_taken_away_is_altered() {
     let mut firm = Firm::start().await;
     let key = firm.key.clone();
     firm.publish(&["9,822"], 2, &key);
-    firm.put("v/0.json", b"9,821");
+    let path = firm.documents[0].clone();
+    firm.put(&path, &notice("9,821").bytes());
+    let finding = firm.look(None, "", 0).await;
+    Firm::check(&finding, LogState::Altered);
+    assert!(finding.detail.contains("leaf 2: ") && finding.detail.contains("is not the document that was logged"));
+    firm.files.lock().expect("no panics").remove(&format!("/{path}"));
+    let finding = firm.look(None, "", 0).await;
+    Firm::check(&finding, LogState::Altered);
+    assert!(finding.detail.contains("is gone"), "{}", finding.detail);
+}
+
+#[tokio::test]
+async fn a_part_is_withheld_only_when_a_step_says_so() {
+    let mut firm = Firm::start().await;
+    let key = firm.key.clone();
+    firm.publish(&["a text", "another"], 0, &key);
+    let mut document = notice("a text");
+    document.withhold("title");
+    firm.put(&firm.documents[0], &document.bytes());
+    let finding = firm.look(None, "", 0).await;
+    Firm::check(&finding, LogState::Altered);
+    assert!(finding.detail.contains("leaf 0: ") && finding.detail.contains("withholds `title`"), "{}", finding.detail);
+    let leaf = |kind: &str, text: &str, redacts: serde_json::Value| {
+        let document = notice(text).hash();
+        json!({ "format": LEAF_FORMAT, "kind": kind, "document": document, "redacts": redacts }).to_string()
+    };
+    let none = || serde_json::Value::Null;
+    let redacts = |number: u64| {
+        let redaction = leaf("published", "by order", json!({ "leaf": number, "part": "title" }));
+        [leaf("published", "a text", none()), leaf("published", "another", none()), redaction]
+    };
+    firm.put(&path_of(&notice("by order").hash()), &notice("by order").bytes());
+    firm.sign(&redacts(1), &key);
     Firm::check(&firm.look(None, "", 0).await, LogState::Altered);
-    // The list says the changed document's hash, the leaf does not.
-    let (old, new) = (hex::encode(Sha256::digest("9,822")), hex::encode(Sha256::digest("9,821")));
-    firm.documents[0] = firm.documents[0].replace(&old, &new);
-    firm.list("");
-    Firm::check(&firm.look(None, "", 0).await, LogState::Altered);
+    firm.sign(&redacts(0), &key);
+    Firm::check(&firm.look(None, "", 0).await, LogState::Match);
 }
 
 #[tokio::test]
@@ -145,10 +182,21 @@ async fn a_document_without_a_leaf_is_not_in_the_log() {
     let mut firm = Firm::start().await;
     let key = firm.key.clone();
     firm.publish(&["one"], 0, &key);
-    Firm::check(&firm.look(None, "v/9.json", 0).await, LogState::NotInLog);
-    firm.documents[0] = firm.documents[0].replace(r#""leaf":0"#, r#""leaf":5"#);
-    firm.list("");
-    Firm::check(&firm.look(None, "", 0).await, LogState::NotInLog);
+    Firm::check(&firm.look(None, &path_of(&notice("two").hash()), 0).await, LogState::NotInLog);
+    let path = firm.documents[0].clone();
+    Firm::check(&firm.look(None, &path, 0).await, LogState::Match);
+}
+
+#[tokio::test]
+async fn leaves_that_do_not_give_the_signed_root_are_not_valid() {
+    let mut firm = Firm::start().await;
+    let key = firm.key.clone();
+    firm.publish(&["one"], 0, &key);
+    let path = "/log/tile/entries/000.p/1";
+    let changed =
+        String::from_utf8_lossy(&firm.files.lock().expect("no panics")[path]).replace("published", "publishes");
+    firm.put(&path[1..], changed.as_bytes());
+    Firm::check(&firm.look(None, "", 0).await, LogState::Invalid);
 }
 
 #[tokio::test]
@@ -171,14 +219,14 @@ async fn a_log_that_is_set_back_or_rewritten_is_told() {
 }
 
 #[tokio::test]
-async fn a_promised_checkpoint_that_does_not_come_is_stale() {
+async fn a_promised_update_that_does_not_come_is_stale() {
     let mut firm = Firm::start().await;
     let key = firm.key.clone();
     firm.publish(&["one"], 0, &key);
-    firm.list(r#","checkpoint_every_s":86400"#);
-    let seen = firm.look(None, "", 0).await.seen.expect("believed");
-    Firm::check(&firm.look(Some(&seen), "", 86_400).await, LogState::Match);
-    Firm::check(&firm.look(Some(&seen), "", 86_401).await, LogState::Stale);
+    Firm::check(&firm.look(None, "", 86_400).await, LogState::Match);
+    let finding = firm.look(None, "", 86_401).await;
+    Firm::check(&finding, LogState::Stale);
+    assert!(finding.detail.contains("promised by 1970-01-02T00:00:00Z"), "{}", finding.detail);
 }
 
 #[tokio::test]

@@ -1,18 +1,18 @@
 //! `sekisho disclose`: a firm's public record of an incident, from the draft to a site that can stand anywhere. What may
 //! follow what is decided by the crate `disclosure`; this is the command line in front of it.
 
+mod public;
+
 use super::Done;
 use super::case::Place as Cases;
-use crate::paper;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use sekisho_disclosure::entry::{Basis, Ground, Kind, Service, Step, Target};
+use sekisho_disclosure::entry::{Basis, Ground, Service, Step, Target};
 use sekisho_disclosure::notice::{Notice, Text};
-use sekisho_disclosure::site::{self, Edited, Files, Source};
-use sekisho_disclosure::{Act, Error, Store, draft, verify};
+use sekisho_disclosure::site::Edited;
+use sekisho_disclosure::{Act, Error, Store, draft};
 use sekisho_incident::{Body, CaseId};
-use sekisho_tlog::VerifyingKey;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -310,10 +310,10 @@ impl Command {
                 place.step(|store, act| store.step(&incident, step, act))
             }
             Command::Build { out, replace, place } => {
-                build(&out, if replace { Edited::Replace } else { Edited::Keep }, &place)
+                public::build(&out, if replace { Edited::Replace } else { Edited::Keep }, &place)
             }
-            Command::Log { place } => list(&place),
-            Command::Verify { site, key } => check(&site, &key),
+            Command::Log { place } => public::list(&place),
+            Command::Verify { site, key } => public::check(&site, &key),
         }
     }
 }
@@ -462,78 +462,6 @@ fn read_notice(path: &Path) -> Result<Notice> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let read = toml::from_str(&text);
     read.map_err(|err| Error::Malformed { path: path.to_owned(), reason: err.to_string() }.into())
-}
-
-fn build(out: &Path, edited: Edited, place: &Place) -> Result<Done> {
-    let store = place.store()?;
-    let dir = store.dir().to_owned();
-    if store.record.firm.as_ref().is_some_and(|firm| *firm != store.firm) {
-        eprintln!(
-            "warning: firm.toml was changed; the next step records it, and until then the site shows what was recorded"
-        );
-    }
-    let paper = set(&store)?;
-    let (record, log) = (&store.record, sekisho_anchor::tiles(&dir));
-    let files = site::build(&Source { record, key: store.verifier(), log: &log, paper: &paper })?;
-    site::write(&files, out, edited)?;
-    let (files, versions, leaves) = (files.len(), record.versions.len(), record.entries.len());
-    println!("{}: {files} files, {versions} versions, {leaves} leaves", out.display());
-    println!("key: {}", store.verifier());
-    Ok(Done::Yes)
-}
-
-/// Every version as PDF, where the executable is there; without it the site is built without.
-fn set(store: &Store) -> Result<Files> {
-    let mut files = Files::new();
-    let Some(firm) = &store.record.firm else { return Ok(files) };
-    for (path, document) in store.record.versions.iter().flat_map(|version| site::paper::documents(firm, version)) {
-        let Some(pdf) = paper::pdf(&serde_json::to_vec(&document)?)? else {
-            eprintln!("warning: there is no `{}`, so the site has no PDF: {}", paper::PDF, paper::INSTALL);
-            return Ok(Files::new());
-        };
-        files.insert(path, pdf);
-    }
-    Ok(files)
-}
-
-fn list(place: &Place) -> Result<Done> {
-    let store = place.store()?;
-    for (leaf, entry) in store.record.entries.iter().enumerate() {
-        let operator = store.operator(leaf).unwrap_or("-");
-        let what = match entry.kind {
-            Kind::Redacted => entry
-                .redacts
-                .as_ref()
-                .map_or_else(String::new, |target| format!(" {} of leaf {}", target.part, target.leaf)),
-            _ => String::new(),
-        };
-        println!("{leaf:>4}  {}  {}{what}  by {operator}  {}", entry.at, entry.kind.name(), entry.document);
-    }
-    Ok(Done::Yes)
-}
-
-fn check(dir: &Path, key: &Path) -> Result<Done> {
-    let text = std::fs::read_to_string(key).with_context(|| format!("cannot read the key `{}`", key.display()))?;
-    let verifying = VerifyingKey::parse(&text).with_context(|| format!("`{}` is no key", key.display()))?;
-    let unset = |err: String| Error::Render { path: paper::PDF.to_owned(), reason: err };
-    let pdf = |document: &serde_json::Value| {
-        let document = serde_json::to_vec(document).map_err(|err| unset(err.to_string()))?;
-        paper::pdf(&document).map_err(|err| unset(format!("{err:#}")))
-    };
-    let found = verify::site(dir, &verifying, &text, &pdf)?;
-    println!("{} is whole", dir.display());
-    println!("  leaves      {}", found.entries);
-    if let Some(last) = found.last {
-        println!("  last step   {last}");
-    }
-    println!("  redactions  {}", found.redactions);
-    println!("  files       {}", found.files);
-    match (found.pdfs_same, found.pdfs_not_compared) {
-        (0, 0) => {}
-        (same, 0) => println!("  PDFs        {same}, set anew and the same"),
-        (_, unset) => println!("  PDFs        {unset} NOT compared: {}", paper::INSTALL),
-    }
-    Ok(Done::Yes)
 }
 
 fn instant(text: &str) -> Result<Timestamp> {

@@ -158,17 +158,18 @@ impl CaseLog {
         Ok(())
     }
 
-    /// Keeps the text of a submission under its hash, durably.
-    pub(crate) fn keep_snapshot(&self, sha256: &str, text: &[u8]) -> Result<PathBuf> {
+    /// Keeps the text of a submission under its hash, durably; says where, and whether it was not there before.
+    pub(crate) fn keep_snapshot(&self, sha256: &str, text: &[u8]) -> Result<(PathBuf, bool)> {
         let dir = self.dir.join("snapshots");
         let path = dir.join(format!("{sha256}.md"));
+        let is_new = !path.exists();
         let keep = || {
             files::private_directory(&dir)?;
             File::open(&self.dir)?.sync_all()?;
             files::replace_private(&path, |out| out.write_all(text))
         };
         keep().with_context(|| format!("cannot keep `{}`", path.display()))?;
-        Ok(path)
+        Ok((path, is_new))
     }
 
     fn events_path(&self) -> PathBuf {

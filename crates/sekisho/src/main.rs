@@ -25,7 +25,7 @@ mod times;
 mod webhook;
 
 use clap::Parser;
-use command::{Command, Done};
+use command::{Command, Done, Usage};
 use std::process::ExitCode;
 
 /// The checkpoint in front of a financial firm's customer systems.
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Ok(Done::No) => ExitCode::from(1),
         Err(err) => {
             eprintln!("error: {err:#}");
-            ExitCode::from(3)
+            ExitCode::from(if err.is::<Usage>() { 2 } else { 3 })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `sekisho register canaries`: a file of planted customers like the firm's own.
 
-use super::Done;
+use super::{Done, Usage};
 use crate::canaries::{self, CANARIES_MAX, Column};
 use crate::{files, learn, register_file};
 use anyhow::{Context, Result, anyhow, bail};
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Result<Done> {
         if !(1..=CANARIES_MAX).contains(&self.count) {
-            bail!("--count is from 1 to {CANARIES_MAX}");
+            return Err(Usage::error(format!("--count is from 1 to {CANARIES_MAX}")));
         }
         canaries::check_mail_domain(&self.mail_domain)?;
         if self.out.exists() {

@@ -4,7 +4,7 @@
 mod show;
 mod take;
 
-use super::Done;
+use super::{Done, Usage};
 use crate::case_log::{CaseLog, Refused};
 use crate::times;
 use anyhow::{Context, Result, bail};
@@ -314,7 +314,7 @@ impl Command {
                         _ => {
                             let clock: Clock = what.parse()?;
                             if matches!(clock, Clock::Submitted(_)) {
-                                bail!("a submission has a text: use `sekisho case submit`");
+                                return Err(Usage::error("a submission has a text: use `sekisho case submit`"));
                             }
                             let zone = zone.unwrap_or_else(|| case.zone.clone());
                             let at = at.map_or(Ok(now), |text| instant(&text, now, &zone))?;
@@ -389,8 +389,8 @@ fn submit(told: Submission, rules: &Rules, place: &Place) -> Result<Done> {
         return Err(sekisho_incident::Error::Card { index: case.timeline.len() + 1, place: "file", what }.into());
     }
     let sha256 = report::sha256(&text);
-    let kept = place.open()?.keep_snapshot(&sha256, &text)?;
-    let done = place.record(&id, |case, now| {
+    let (kept, is_new) = place.open()?.keep_snapshot(&sha256, &text)?;
+    let recorded = place.record(&id, |case, now| {
         let case = case.with_context(|| format!("there is no case `{id}`"))?;
         let at = at.map_or(Ok(now), |text| instant(&text, now, &case.zone))?;
         let version = u32::try_from(case.submissions(&obligation, intrusion.as_deref()).count() + 1)?;
@@ -405,7 +405,12 @@ fn submit(told: Submission, rules: &Rules, place: &Place) -> Result<Done> {
             receipt,
             late_reason,
         })
-    })?;
+    });
+    if recorded.is_err() && is_new {
+        // What was refused was not sent: its text has no place among those that were.
+        std::fs::remove_file(&kept).with_context(|| format!("cannot remove `{}`", kept.display()))?;
+    }
+    let done = recorded?;
     println!("  text kept as {}", kept.display());
     Ok(done)
 }
@@ -501,6 +506,6 @@ fn zone_of(case: Option<&Case>) -> &str {
 
 fn instant(text: &str, now: Timestamp, zone: &str) -> Result<Timestamp> {
     let zone = TimeZone::get(zone).map_err(|_| sekisho_incident::Error::Zone(zone.to_owned()))?;
-    let at = times::parse(text, sekisho_model::Timestamp(now.as_microsecond()), &zone).map_err(anyhow::Error::msg)?;
+    let at = times::parse(text, sekisho_model::Timestamp(now.as_microsecond()), &zone).map_err(Usage::error)?;
     Ok(Timestamp::from_microsecond(at.0)?)
 }

@@ -1,6 +1,6 @@
 //! `sekisho contain`, `release`, `cut-off` and `contained`: who is kept out of a running gateway, by its admin address.
 
-use super::{Done, check};
+use super::{Done, Usage, check};
 use crate::config::Config;
 use crate::keys;
 use anyhow::{Context, Result, bail};
@@ -166,7 +166,7 @@ impl Whom {
                 json!({ "account": key.account(account).to_string() })
             }
             (_, _, Some(client)) => json!({ "client": client }),
-            (None, None, None) => bail!("name a session, an account or a client"),
+            (None, None, None) => return Err(Usage::error("name a session, an account or a client")),
         })
     }
 }

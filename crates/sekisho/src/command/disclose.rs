@@ -3,8 +3,8 @@
 
 mod public;
 
-use super::Done;
 use super::case::Place as Cases;
+use super::{Done, Usage};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -354,7 +354,7 @@ impl Place {
         let mut store = self.store()?;
         let operator = super::case::operator(self.operator.as_deref());
         if operator == super::case::UNKNOWN {
-            bail!("who does this is not known: give `--operator NAME`");
+            return Err(Usage::error("who does this is not known: give `--operator NAME`"));
         }
         step(&mut store, Act { operator: &operator, at: Timestamp::now() })?;
         let leaf = store.record.entries.len() - 1;
@@ -467,6 +467,6 @@ fn read_notice(path: &Path) -> Result<Notice> {
 fn instant(text: &str) -> Result<Timestamp> {
     let zone = jiff::tz::TimeZone::system();
     let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
-    let at = crate::times::parse(text, now, &zone).map_err(anyhow::Error::msg)?;
+    let at = crate::times::parse(text, now, &zone).map_err(Usage::error)?;
     Ok(Timestamp::from_microsecond(at.0)?)
 }

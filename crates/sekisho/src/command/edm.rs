@@ -1,9 +1,9 @@
 //! `sekisho edm scan`: whose data is in a file that was found. The same detector as the gateway's, over a file instead of
 //! a response; the answer has the form of `sekisho scope`, so that a case takes both.
 
-use super::Done;
+use super::{Done, Usage};
 use crate::{keys, learn, register_file, register_index};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use sekisho_edm::{Encoding, Found, Index, Reflected, Scanner};
 use sekisho_gateway::inspect::{SNIFF_BYTES, reason_name, text_form};
@@ -97,7 +97,9 @@ impl Scan {
 
     fn csv(&self, index: &Index, answer: &Answer) -> Result<Vec<u8>> {
         let Some(file) = &self.register else {
-            bail!("--format csv needs --register FILE: the index itself does not know the row keys");
+            return Err(Usage::error(
+                "--format csv needs --register FILE: the index itself does not know the row keys",
+            ));
         };
         let register = learn::learn(file)?.register();
         let (text, _) = register_file::read(file, Encoding::Auto)?;

@@ -33,6 +33,17 @@ pub(crate) enum Done {
     No,
 }
 
+/// A mistake on the command line that its parser cannot see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+impl Usage {
+    pub(crate) fn error(text: impl Into<String>) -> anyhow::Error {
+        Usage(text.into()).into()
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     #[cfg(feature = "demo")]

@@ -1,9 +1,9 @@
 //! `sekisho scope`: whose data left, which fields, since when, and what was not examined.
 
-use super::{Done, check};
+use super::{Done, Usage, check};
 use crate::config::Register;
 use crate::{keys, learn, register_file, register_index, times};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use sekisho_edm::{Encoding, Index};
@@ -77,7 +77,9 @@ impl Arguments {
             (self.ledger, self.keys, registers) = (config.ledger.directory, config.keys, config.registers);
         }
         if self.format == Format::Csv && self.register.is_none() {
-            bail!("--format csv needs --register FILE: the ledger itself does not know the row keys");
+            return Err(Usage::error(
+                "--format csv needs --register FILE: the ledger itself does not know the row keys",
+            ));
         }
         let clock = SystemClock::new();
         let now = clock.now();
@@ -94,7 +96,7 @@ impl Arguments {
     fn question(&self, now: Timestamp) -> Result<Question> {
         let zone = TimeZone::system();
         let time = |text: &Option<String>| {
-            text.as_ref().map(|text| times::parse(text, now, &zone)).transpose().map_err(|err| anyhow!(err))
+            text.as_ref().map(|text| times::parse(text, now, &zone)).transpose().map_err(Usage::error)
         };
         Ok(Question {
             from: time(&self.from)?,

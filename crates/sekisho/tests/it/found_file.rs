@@ -80,3 +80,21 @@ fn a_file_that_is_no_answer_is_refused_with_the_way_to_make_one() {
     let told = run(at, &["edm", "scan", "nowhere.csv"], 3);
     assert!(told.contains("nowhere.csv"), "{told}");
 }
+
+#[test]
+fn a_submission_that_is_refused_keeps_no_text_and_a_number_of_a_person_enters_no_case() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    run(at, &["case", "open", "hakone-1", "--title", "漏えい"], 0);
+    let told = run(at, &["case", "fact", "hakone-1", "other", "番号は 1234-5678-9018"], 1);
+    assert!(told.contains("マイナンバー"), "{told}");
+    std::fs::write(at.join("report.md"), "報告書").expect("written");
+    let submit = ["case", "submit", "hakone-1", "jp.appi.prelim", "--file", "report.md"];
+    run(at, &[&submit[..], &["--at", "2999-01-01"]].concat(), 1);
+    let kept = || std::fs::read_dir(at.join("cases/snapshots")).map_or(0, Iterator::count);
+    assert_eq!(kept(), 0);
+    run(at, &submit, 0);
+    run(at, &[&submit[..], &["--at", "2999-01-01"]].concat(), 1);
+    assert_eq!(kept(), 1, "the text that was sent stays");
+    run(at, &[&submit[..], &["--at", "yesterday"]].concat(), 2);
+}

@@ -58,11 +58,10 @@ pub fn notice(case: &Case, scope: Option<&Scope>, labels: &Labels) -> Notice {
     let aware = case.clocks.iter().filter(|clock| {
         clock.clock == Clock::Aware && clock.corrected_by.is_none() && clock.actor.role != Role::Wrongdoer
     });
-    let intrusion =
-        |pick: fn(&sekisho_incident::IntrusionEntry) -> Option<Timestamp>| case.intrusions.iter().filter_map(pick);
-    let exposed = Period {
-        from: scope.and_then(|scope| scope.first).or_else(|| intrusion(|one| one.from).min()),
-        to: scope.and_then(|scope| scope.last).or_else(|| intrusion(|one| one.to).max()),
+    let intrusions = case.intrusions.iter().map(|one| Period { from: one.from, to: one.to });
+    let exposed = match scope.map(|scope| Period { from: scope.first, to: scope.last }) {
+        Some(seen) if seen != Period::default() => vec![seen],
+        _ => intrusions.filter(|period| *period != Period::default()).collect(),
     };
     let fact =
         |key: &str| case.fact(key).filter(|fact| fact.state != Certainty::Unknown).map(|fact| fact.value.clone());
@@ -168,11 +167,14 @@ pub fn deviations(notice: &Notice, scope: &Scope, labels: &Labels) -> Vec<String
     let computed = fields(scope, "not_observed", labels);
     let typed = notice.not_left.iter().filter(|text| !computed.contains(text));
     told.extend(typed.map(|text| format!("`not_left` has \"{}\", which the answer does not say", text.ja)));
-    let Period { from, to } = &notice.exposed;
-    if scope.first.is_some_and(|first| from.is_none_or(|from| from > first)) {
+    let begins = notice.exposed.iter().filter_map(|period| period.from).min();
+    // An open end may be any time.
+    let is_open = notice.exposed.iter().any(|period| period.to.is_none());
+    let ends = notice.exposed.iter().filter_map(|period| period.to).max().filter(|_| !is_open);
+    if scope.first.is_some_and(|first| begins.is_none_or(|begins| begins > first)) {
         told.push("`exposed` does not reach back to the first exposure of the answer".to_owned());
     }
-    if scope.last.is_some_and(|last| to.is_some_and(|to| to < last)) {
+    if scope.last.is_some_and(|last| ends.is_some_and(|ends| ends < last)) {
         told.push("`exposed` ends before the last exposure of the answer".to_owned());
     }
     told

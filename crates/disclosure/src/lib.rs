@@ -13,6 +13,8 @@ mod error;
 pub mod firm;
 pub mod notice;
 pub mod record;
+#[cfg(test)]
+mod scenarios;
 pub mod site;
 pub mod store;
 #[cfg(test)]

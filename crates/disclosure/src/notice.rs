@@ -89,9 +89,9 @@ pub struct Notice {
     /// When it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_at: Option<Timestamp>,
-    /// When data were exposed: another question than when it was found.
+    /// When data were exposed: another question than when it was found. Several intrusions have several periods.
     #[serde(default)]
-    pub exposed: Period,
+    pub exposed: Vec<Period>,
     /// How many.
     #[serde(default)]
     pub counts: Vec<Count>,
@@ -143,6 +143,7 @@ impl Notice {
             ("to_do", self.to_do.len()),
             ("measures", self.measures.len()),
             ("counts", self.counts.len()),
+            ("exposed", self.exposed.len()),
         ];
         for (part, len) in lists {
             if len > ITEMS_MAX {
@@ -170,12 +171,16 @@ impl Notice {
                 problems.push(format!("`counts[{}]` is a part, and more than all: {part} of {all}", at + 1));
             }
         }
-        if let Period { from: Some(from), to: Some(to) } = &self.exposed
-            && to < from
-        {
+        if self.exposed.iter().any(|period| matches!((period.from, period.to), (Some(from), Some(to)) if to < from)) {
             problems.push("`exposed` ends before it begins".to_owned());
         }
         problems
+    }
+
+    /// Whether it is of an outage in which nothing is known to have left, nor to be open: there is nothing to count.
+    #[must_use]
+    pub fn is_without_leak(&self) -> bool {
+        self.counts.is_empty() && self.left.is_empty() && self.not_examined.is_empty() && self.exposed.is_empty()
     }
 
     /// What a reader would stumble over, and may be right all the same.

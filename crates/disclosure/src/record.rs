@@ -21,8 +21,6 @@ pub struct Record {
     pub embargo: Option<Embargo>,
     /// Every version, oldest first.
     pub versions: Vec<Version>,
-    /// The statement by which it was taken back.
-    pub withdrawn: Option<Withdrawal>,
     /// How services were, oldest first.
     pub statuses: Vec<Status>,
     /// Parts that are not shown any more.
@@ -59,6 +57,8 @@ pub struct Version {
     pub notice: Notice,
     /// Where its lists come from.
     pub basis: Basis,
+    /// The statement by which it was taken back.
+    pub withdrawn: Option<Withdrawal>,
 }
 
 /// A part that is not shown any more.
@@ -146,14 +146,16 @@ impl Record {
             Step::Publisher(firm) => self.firm = Some(firm),
             Step::Embargo { until, .. } => self.embargo = Some(Embargo { leaf, until }),
             Step::Published { notice, basis } | Step::Updated { notice, basis, .. } => {
-                // What comes after a withdrawal is a new publication under the same record.
-                self.withdrawn = None;
                 let number = u32::try_from(self.versions.len() + 1).unwrap_or(u32::MAX);
                 let document = entry.document.clone();
-                self.versions.push(Version { number, leaf, at, document, notice, basis });
+                self.versions.push(Version { number, leaf, at, document, notice, basis, withdrawn: None });
             }
             Step::Withdrawn { requester, reason } => {
-                self.withdrawn = Some(Withdrawal { leaf, at, requester, reason });
+                // What comes after it is a new publication under the same record.
+                let withdrawal = Withdrawal { leaf, at, requester, reason };
+                for version in self.versions.iter_mut().filter(|version| version.withdrawn.is_none()) {
+                    version.withdrawn = Some(withdrawal.clone());
+                }
             }
             Step::Redacted { target, ground, reference } => {
                 self.redactions.push(Redaction { leaf, at, target, ground, reference });
@@ -207,7 +209,9 @@ impl Record {
             Step::Updated { .. } if !published => Err(refused("nothing is published yet: use `publish`")),
             Step::Updated { notice, .. } => self.keeps_figures(notice),
             Step::Withdrawn { .. } if !published => Err(refused("nothing is published yet that could be withdrawn")),
-            Step::Withdrawn { .. } if self.withdrawn.is_some() => Err(refused("it is withdrawn already")),
+            Step::Withdrawn { .. } if self.current().is_some_and(|version| version.withdrawn.is_some()) => {
+                Err(refused("it is withdrawn already"))
+            }
             Step::Redacted { target, .. } => self.check_target(target),
             _ => Ok(()),
         }

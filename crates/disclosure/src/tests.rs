@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
-const FIRM: &str = r#"
+pub(crate) const FIRM: &str = r#"
 base_url = "https://oshirase.hakonefx.example/"
 name = { ja = "箱根FX株式会社", en = "Hakone FX" }
 
@@ -107,7 +107,7 @@ fn notice(persons: u64) -> Notice {
         title: Text::new("お客様情報の漏えいについて", "Customer data left our systems"),
         happened: Text::new("不正アクセスがありました。\n遮断しました。", "Our site was attacked.\nWe stopped it."),
         found_at: Some(at(0)),
-        exposed: Period { from: Some(at(-48)), to: None },
+        exposed: vec![Period { from: Some(at(-48)), to: None }],
         counts: vec![Count {
             of: Measure::Persons,
             set: None,
@@ -146,8 +146,8 @@ fn a_notice_its_correction_and_its_withdrawal_stay() {
     assert!(rest.contains("不正アクセスがありました。"), "what it said stays below");
     assert!(book.page("v/1/index.html").contains("これは過去の版です。"));
     let trail = book.page("trail/index.html");
-    assert!(trail.contains("<del>対象となるお客様: 185,626 名 (確認済み)</del>"), "{trail}");
-    assert!(trail.contains("<ins>対象となるお客様: 185,637 名 (確認済み)</ins>"));
+    assert!(trail.contains("<del>対象となるお客様: 185,626 名（確認済み）</del>"), "{trail}");
+    assert!(trail.contains("<ins>対象となるお客様: 185,637 名（確認済み）</ins>"));
 }
 
 /// Where a text stands, in the site and in the record's own files.

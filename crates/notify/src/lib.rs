@@ -21,6 +21,8 @@ mod key;
 pub mod letter;
 pub mod plan;
 pub mod register;
+#[cfg(test)]
+mod scenarios;
 pub mod send;
 mod smtp;
 pub mod template;

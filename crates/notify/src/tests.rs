@@ -306,7 +306,7 @@ fn a_mail_tells_its_person_which_fields_left() {
     let text = desk.readable(&task("HK10000001", &["email", "name"]), at(0));
     assert!(text.contains("漏えいが確認された、お客さまご本人の情報\n・お名前\n・メールアドレス\n\n"), "{text}");
     assert!(
-        text.contains("漏えいが確認されていない情報\n・お名前(フリガナ)\n・電話番号\n・お客さま番号・口座番号\n\n"),
+        text.contains("漏えいが確認されていない情報\n・お名前（フリガナ）\n・電話番号\n・お客さま番号・口座番号\n\n"),
         "{text}"
     );
     assert!(text.contains("漏えいの有無を確認できていない情報\n・生年月日\n\n"), "{text}");

@@ -50,7 +50,7 @@ update-body =
     ■ 今回新たに漏えいが確認された、お客さまご本人の情報
     { $new }
 
-    ■ これまでに漏えいが確認された情報(今回の項目を含みます)
+    ■ これまでに漏えいが確認された情報（今回の項目を含みます）
     { $left }
 
     ■ 漏えいが確認されていない情報
@@ -87,12 +87,12 @@ item = ・{ $label }
 
 kind-email = メールアドレス
 kind-name = お名前
-kind-kana = お名前(フリガナ)
-kind-romaji = お名前(ローマ字)
+kind-kana = お名前（フリガナ）
+kind-romaji = お名前（ローマ字）
 kind-account_id = お客さま番号・口座番号
 kind-pan = クレジットカード番号
 kind-phone = 電話番号
-kind-secret = パスワード(暗号化等の処理をしたものを含みます)
+kind-secret = パスワード（暗号化等の処理をしたものを含みます）
 kind-birth_date = 生年月日
 kind-address = ご住所
 kind-text = その他のご登録情報

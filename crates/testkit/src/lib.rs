@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod page;
 pub mod people;
 
 pub use clock::SimClock;

@@ -6,6 +6,8 @@
 
 mod figures;
 mod incident;
+#[cfg(test)]
+mod scenarios;
 mod site;
 mod words;
 

@@ -82,13 +82,13 @@ fn what_was_computed_is_not_edited_but_on_the_cautious_side() {
     assert_eq!(notice.not_left, [text("card")], "a name left in one register: it is not among what did not leave");
     notice.left.push(text("お申込内容（調査中）"));
     notice.not_left.clear();
-    notice.exposed.from = None;
+    notice.exposed[0].from = None;
     assert_eq!(told(&notice), ["`exposed` does not reach back to the first exposure of the answer"]);
     notice = draft();
     notice.left.clear();
     notice.not_left.push(text("住所"));
     notice.not_examined.remove(0);
-    notice.exposed.to = notice.exposed.from;
+    notice.exposed[0].to = notice.exposed[0].from;
     let all = told(&notice);
     assert_eq!(all.len(), 4, "{all:?}");
     for part in [

@@ -4,7 +4,7 @@ use super::words::{Language, Words};
 use super::{Files, Telling};
 use crate::entry::{Basis, Service, Step};
 use crate::firm::Mail;
-use crate::notice::{Count, Notice, Period};
+use crate::notice::{Count, Notice};
 use crate::record::{Status, Version, Withdrawal};
 use crate::{Error, Record};
 use askama::Template;
@@ -74,6 +74,7 @@ struct Shown {
     redactions: Vec<RedactionShown>,
     happened: Vec<String>,
     found: String,
+    is_without_leak: bool,
     exposed: String,
     counts: Vec<CountShown>,
     lists: Vec<(&'static str, &'static str, Vec<String>)>,
@@ -121,7 +122,8 @@ struct StatusShown {
     state: &'static str,
     class: &'static str,
     text: String,
-    since: String,
+    /// The word for it, and the time.
+    since: (&'static str, String),
     at: String,
     leaf: u64,
 }
@@ -204,11 +206,12 @@ impl<'a> View<'a> {
             at: self.time(version.at),
             at_iso: version.at.to_string(),
             is_older,
-            withdrawal: self.source.record.withdrawn.as_ref().map(|withdrawal| self.statement(withdrawal)),
+            withdrawal: version.withdrawn.as_ref().map(|withdrawal| self.statement(withdrawal)),
             redactions: redactions.map(redaction).collect(),
             happened: lines(language.pick(&notice.happened)),
-            found: notice.found_at.map_or_else(|| language.words().unknown.to_owned(), |at| self.time(at)),
-            exposed: self.period(&notice.exposed),
+            found: self.found(notice),
+            is_without_leak: notice.is_without_leak(),
+            exposed: self.language.periods(&notice.exposed, &self.zone),
             counts: notice.counts.iter().map(|count| self.count(count)).collect(),
             lists: self.lists(notice),
             next: self.next(notice),
@@ -231,21 +234,16 @@ impl<'a> View<'a> {
         }
     }
 
-    fn period(&self, period: &Period) -> String {
-        let unknown = self.language.words().unknown;
-        let side = |at: Option<Timestamp>| at.map_or_else(|| unknown.to_owned(), |at| self.time(at));
-        match (period.from, period.to) {
-            (None, None) => unknown.to_owned(),
-            (from, to) if self.language == Language::Ja => format!("{} から {} まで", side(from), side(to)),
-            (from, to) => format!("from {} to {}", side(from), side(to)),
-        }
+    fn found(&self, notice: &Notice) -> String {
+        let unknown = || self.language.words().unknown.to_owned();
+        notice.found_at.map_or_else(unknown, |at| self.language.moment(at, &self.zone))
     }
 
     fn count(&self, count: &Count) -> CountShown {
         let language = self.language;
         let what = match &count.set {
             None => language.measure(count.of).to_owned(),
-            Some(set) => format!("{} ({})", language.measure(count.of), language.pick(set)),
+            Some(set) => language.with_note(language.measure(count.of), language.pick(set)),
         };
         let before: Vec<String> = count.before.iter().map(|value| language.figure(count.of, *value)).collect();
         CountShown {
@@ -338,7 +336,7 @@ impl<'a> View<'a> {
             }
             Step::Status { service, state, text, since } => {
                 let name = format!("{}: {}", language.pick(service), language.service(*state));
-                (name, vec![line("", language.pick(text)), line(w.since, &self.time(*since))])
+                (name, vec![line("", language.pick(text)), line(language.since(*state), &self.time(*since))])
             }
         }
     }
@@ -360,12 +358,13 @@ impl<'a> View<'a> {
         let w = self.language.words();
         let mut text = vec![self.language.pick(&notice.title).to_owned()];
         text.extend(lines(self.language.pick(&notice.happened)));
-        let found = notice.found_at.map_or_else(|| w.unknown.to_owned(), |at| self.time(at));
-        text.push(format!("{}: {found}", w.found));
-        text.push(format!("{}: {}", w.exposed, self.period(&notice.exposed)));
+        text.push(format!("{}: {}", w.found, self.found(notice)));
+        if !notice.is_without_leak() {
+            text.push(format!("{}: {}", w.exposed, self.language.periods(&notice.exposed, &self.zone)));
+        }
         text.extend(notice.counts.iter().map(|count| {
             let shown = self.count(count);
-            format!("{}: {} ({})", shown.what, shown.figure, shown.state)
+            self.language.with_note(&format!("{}: {}", shown.what, shown.figure), shown.state)
         }));
         for (_, heading, items) in self.lists(notice) {
             text.extend(items.into_iter().map(|item| format!("{heading}: {item}")));
@@ -394,7 +393,7 @@ impl<'a> View<'a> {
                 Service::Operational => "operational",
             },
             text: self.language.pick(&status.text).to_owned(),
-            since: self.time(status.since),
+            since: (self.language.since(status.state), self.time(status.since)),
             at: self.time(status.at),
             leaf: status.leaf,
         }

@@ -33,11 +33,12 @@ fn document(firm: &Firm, version: &Version, language: Language) -> Value {
     };
     let paragraphs = language.pick(&notice.happened).lines().filter(|line| !line.trim().is_empty());
     blocks.extend(section(w.happened, paragraphs.map(|line| json!({ "paragraph": line.trim() })).collect()));
-    let found = notice.found_at.map_or_else(|| w.unknown.to_owned(), |at| language.time(at, &zone));
-    let side = |at: Option<jiff::Timestamp>| at.map_or_else(|| w.unknown.to_owned(), |at| language.time(at, &zone));
-    let exposed = format!("{} – {}", side(notice.exposed.from), side(notice.exposed.to));
-    let times = json!({ "list": [format!("{}: {found}", w.found), format!("{}: {exposed}", w.exposed)] });
-    blocks.extend(section(w.times, vec![times]));
+    let found = notice.found_at.map_or_else(|| w.unknown.to_owned(), |at| language.moment(at, &zone));
+    let mut times = vec![format!("{}: {found}", w.found)];
+    if !notice.is_without_leak() {
+        times.push(format!("{}: {}", w.exposed, language.periods(&notice.exposed, &zone)));
+    }
+    blocks.extend(section(w.times, vec![json!({ "list": times })]));
     if !notice.counts.is_empty() {
         blocks.extend(section(w.counts, vec![counts(notice, language)]));
     }

@@ -1,7 +1,7 @@
 //! The words of the pages, in both languages.
 
 use crate::entry::{Ground, Service};
-use crate::notice::{Measure, State, Text};
+use crate::notice::{Measure, Period, State, Text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -70,7 +70,6 @@ pub(super) struct Words {
     pub(super) pdf: &'static str,
     pub(super) feeds: &'static str,
     pub(super) status_none: &'static str,
-    pub(super) since: &'static str,
     pub(super) said: &'static str,
     pub(super) status_history: &'static str,
     pub(super) genuine_intro: &'static str,
@@ -100,7 +99,7 @@ pub(super) const JA: Words = Words {
     happened: "何が起きたか",
     times: "日時",
     found: "発見した日時",
-    exposed: "情報が外部から見えていた期間",
+    exposed: "情報が外部に出ていた期間",
     counts: "人数・件数",
     counts_caption: "人数・件数とその確からしさ",
     what: "対象",
@@ -141,7 +140,6 @@ pub(super) const JA: Words = Words {
     pdf: "このお知らせの PDF",
     feeds: "更新の通知（フィード）",
     status_none: "お知らせすべき障害はありません。",
-    since: "発生",
     said: "発表",
     status_history: "これまでの状況",
     genuine_intro: "当社がこの件についてお送りするメールは、次のすべてに当てはまります。",
@@ -171,7 +169,7 @@ pub(super) const EN: Words = Words {
     happened: "What happened",
     times: "Dates",
     found: "Found",
-    exposed: "Data could be seen from outside",
+    exposed: "Period of exposure",
     counts: "How many",
     counts_caption: "Numbers and how certain they are",
     what: "Of what",
@@ -212,7 +210,6 @@ pub(super) const EN: Words = Words {
     pdf: "This notice as PDF",
     feeds: "Feeds",
     status_none: "There is no disruption to report.",
-    since: "Since",
     said: "Said",
     status_history: "History",
     genuine_intro: "Every mail that we send about this incident has all of the following.",
@@ -256,6 +253,51 @@ impl Language {
         match self {
             Language::Ja => at.strftime("%Y年%-m月%-d日 %H:%M").to_string(),
             Language::En => at.strftime("%-d %B %Y, %H:%M (%Z)").to_string(),
+        }
+    }
+
+    /// A time that somebody stated: the day alone, where it is a day's first or last minute, for then no hour is known.
+    pub(super) fn moment(self, at: Timestamp, zone: &TimeZone) -> String {
+        let local = at.to_zoned(zone.clone());
+        match self {
+            _ if !matches!((local.hour(), local.minute()), (0, 0) | (23, 59)) => self.time(at, zone),
+            Language::Ja => local.strftime("%Y年%-m月%-d日").to_string(),
+            Language::En => local.strftime("%-d %B %Y").to_string(),
+        }
+    }
+
+    /// When data were exposed.
+    pub(super) fn periods(self, periods: &[Period], zone: &TimeZone) -> String {
+        let unknown = self.words().unknown;
+        let side = |at: Option<Timestamp>| at.map(|at| self.moment(at, zone));
+        let period = |period: &Period| match (self, side(period.from), side(period.to)) {
+            (_, None, None) => unknown.to_owned(),
+            (Language::Ja, Some(from), Some(to)) => format!("{from}から{to}まで"),
+            (Language::Ja, Some(from), None) => format!("{from}から（終了時期は不明）"),
+            (Language::Ja, None, Some(to)) => format!("{to}まで（開始時期は不明）"),
+            (Language::En, Some(from), Some(to)) => format!("from {from} to {to}"),
+            (Language::En, Some(from), None) => format!("from {from} (the end is not known)"),
+            (Language::En, None, Some(to)) => format!("until {to} (the begin is not known)"),
+        };
+        let told: Vec<String> = periods.iter().map(period).collect();
+        let between = if self == Language::Ja { "／" } else { "; " };
+        if told.is_empty() { unknown.to_owned() } else { told.join(between) }
+    }
+
+    /// A text and what stands behind it in parentheses.
+    pub(super) fn with_note(self, text: &str, note: &str) -> String {
+        match self {
+            Language::Ja => format!("{text}（{note}）"),
+            Language::En => format!("{text} ({note})"),
+        }
+    }
+
+    /// The word for the time since when a service is so.
+    pub(super) fn since(self, state: Service) -> &'static str {
+        match (self, state) {
+            (Language::Ja, Service::Down | Service::Degraded) => "発生",
+            (Language::Ja, Service::Recovered | Service::Operational) => "復旧",
+            (Language::En, _) => "Since",
         }
     }
 

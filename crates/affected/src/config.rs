@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Stores that one page answers from; beyond, the configuration is refused.
-const STORES_MAX: usize = 32;
+pub(crate) const STORES_MAX: usize = 32;
 /// Lines of contact.
 const CONTACT_LINES_MAX: usize = 10;
 

@@ -35,6 +35,9 @@ const ALL_PER_SECOND: f64 = 2.0;
 /// How long the courier may take with one message.
 const COURIER_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// What a message says it is.
+pub(crate) const FORMAT: &str = "sekisho-affected-mail/1";
+
 /// What the courier gets: a line of JSON. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
@@ -51,7 +54,7 @@ pub struct Message {
 
 impl Message {
     pub(crate) fn new(to: Option<String>, lang: &'static str, codes: Vec<String>) -> Message {
-        Message { format: "sekisho-affected-mail/1", to, lang, codes, minutes: CODE_LASTS.as_secs() / 60 }
+        Message { format: FORMAT, to, lang, codes, minutes: CODE_LASTS.as_secs() / 60 }
     }
 }
 

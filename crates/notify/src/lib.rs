@@ -22,6 +22,7 @@ pub mod letter;
 pub mod plan;
 pub mod register;
 pub mod send;
+pub mod single;
 mod smtp;
 pub mod template;
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub fn read(
 }
 
 /// An address that any relay takes: ASCII, one person.
-fn address(text: &str) -> Option<Address> {
+pub(crate) fn address(text: &str) -> Option<Address> {
     text.is_ascii().then(|| text.parse().ok()).flatten()
 }
 

@@ -63,9 +63,8 @@ pub(super) fn write(language: Language, firm: &Firm, genuine: &Genuine, codes: &
         Language::En => MailText {
             subject: format!("[{name}] Your case code"),
             body: format!(
-                "This is {name}.\n\
-                 Somebody asked on our page \"Check whether your data was affected\" for a case code to be sent to this \
-                 address.\n\n\
+                "{name} sends you this e-mail because somebody asked on our page \"Check whether your data was \
+                 affected\" for a case code to be sent to this address.\n\n\
                  Case code{}\n{codes_lines}\n\n\
                  {}works once, for about {minutes} minute{} after this e-mail was sent. Open the page again on which you \
                  asked for it, and enter it there. Please do not pass it on to anybody.\n\n\

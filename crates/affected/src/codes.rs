@@ -72,6 +72,22 @@ mod tests {
     use crate::code::CaseCode;
     use crate::notice::{EXAMPLE, Left};
 
+    #[test]
+    fn an_address_is_never_taken_from_a_row_that_may_be_another_persons() {
+        let (code, lookup) =
+            (CodeKey::parse(&"11".repeat(16)).expect("a key"), LookupKey::parse(&"22".repeat(16)).expect("a key"));
+        let known = mails(REGISTER.as_bytes(), "id", "mail").expect("a register");
+        // Two registers may number their rows alike.
+        let rows = "register,row_key,fields\ncustomers,10001,email\napplicants,10001,email\n";
+        let notice = Notice::parse(EXAMPLE).expect("a notice");
+        let told =
+            make(notice, (&code, &lookup), rows.as_bytes(), &known, Vec::new()).expect_err("refused").to_string();
+        assert!(told.contains("`customers`") && told.contains("`applicants`"), "{told}");
+        let twice = format!("{REGISTER}10001,hanako@example.jp\n");
+        let told = mails(twice.as_bytes(), "id", "mail").expect_err("refused").to_string();
+        assert!(told.contains("row 5") && !told.contains("10001"), "{told}");
+    }
+
     const REGISTER: &str = "id,mail\n10001,Taro@example.jp\n10002,\n10003,jiro@example.jp\n";
 
     fn make_from(rows: &str) -> Result<(Store, String), Error> {

@@ -187,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_mailed_to_as_the_firm_knows_it() {
+        let key = crate::keys::LookupKey::parse(&"11".repeat(16)).expect("a key");
+        // Full-width letters are what a Japanese keyboard gives.
+        assert_eq!(typed_address(" ｔaro@example.jp\n").as_deref(), Some("taro@example.jp"));
+        assert_eq!(typed_address("ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ").as_deref(), Some("taro@example.jp"));
+        assert_eq!(typed_address("taro"), None);
+        assert_eq!(key.hash_mail("ＴARO@example.jp"), key.hash_mail("taro@example.jp"));
+        // The Kelvin sign becomes a k where it is made small, and another mailbox where it is mailed to.
+        assert_ne!(key.hash_mail("tarok@example.jp"), key.hash_mail("taro\u{212a}@example.jp"));
+    }
+
+    #[test]
     fn a_mailed_code_works_once_and_for_half_an_hour() {
         let mut mailed = Mailed::new();
         let at = Duration::from_secs;

@@ -171,22 +171,20 @@ impl Campaign {
             Way::Letter => State::Postal,
             Way::NotInRegister | Way::NoAddress => State::NoAddress,
         };
-        let fields = self.interned(fields);
-        let notices = self.persons.entry(person).or_default();
+        let notices = self.persons.get(&person).map_or(&[][..], Vec::as_slice);
         let count = notices.len();
+        let is_next = usize::from(number) == count + 1;
+        let is_again = usize::from(number) == count && notices.last().is_some_and(Notice::may_be_replanned);
+        if !is_next && !is_again {
+            return Err(format!("notice {number} of {person} cannot be planned: {count} are, and the last was begun"));
+        }
+        let fields = self.interned(fields);
         let planned = Notice { fields, way, state, attempts: 0, until: None, attempted_at: None, batch: None };
-        if usize::from(number) == count + 1 {
-            notices.push(planned);
-            return Ok(());
+        let notices = self.persons.entry(person).or_default();
+        if is_again {
+            notices.pop();
         }
-        match notices.last_mut() {
-            Some(last) if usize::from(number) == count && last.may_be_replanned() => *last = planned,
-            _ => {
-                return Err(format!(
-                    "notice {number} of {person} cannot be planned: {count} are, and the last was begun"
-                ));
-            }
-        }
+        notices.push(planned);
         Ok(())
     }
 

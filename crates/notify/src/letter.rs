@@ -109,7 +109,11 @@ pub fn csv(desk: &Desk, batch: u32, letters: &[Letter<'_>]) -> Result<Vec<u8>, E
 
 /// A spreadsheet would run what begins like a formula.
 fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() }
+    if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn address(desk: &Desk, letter: &Letter<'_>) -> Vec<String> {
@@ -166,6 +170,7 @@ mod tests {
     #[test]
     fn a_cell_is_never_a_formula() {
         assert_eq!(cell("=cmd()"), "'=cmd()");
+        assert_eq!(cell("＝cmd()"), "'＝cmd()", "some spreadsheets take it for =");
         assert_eq!(cell("東京都"), "東京都");
     }
 }

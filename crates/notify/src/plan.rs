@@ -138,9 +138,8 @@ pub fn plan(campaign: &Campaign, scope: &Scope, recipients: &Recipients) -> Plan
             }
             Some(last) => {
                 let has_more = !exposed.fields.is_subset(&told);
-                // Somebody who had no address has one now.
-                let is_reachable =
-                    last.state == State::NoAddress && way != last.way && matches!(way, Way::Mail | Way::Letter);
+                // Somebody who had no address, when it was planned or when it was to be sent, has one now.
+                let is_reachable = last.state == State::NoAddress && matches!(way, Way::Mail | Way::Letter);
                 if !has_more && !is_reachable {
                     plan.unchanged += 1;
                     if matches!(last.state, State::NoAddress) {

@@ -11,6 +11,8 @@ use std::collections::hash_map::Entry;
 
 /// Complaints about one file that are told in full.
 const ERRORS_MAX: usize = 20;
+/// Characters of a name or of a line of an address; beyond, the person counts as having none, and an operator decides.
+const LINE_CHARS_MAX: usize = 200;
 
 /// A person as the register has it.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,16 +99,16 @@ pub fn read(
             // Which of two rows is meant cannot be known, and a wrong address would be a leak.
             Entry::Occupied(_) => errors.push(format!("row {line} has the key of a row before it")),
             Entry::Vacant(place_of) => {
-                let postal: Vec<&str> = columns.postal.iter().map(|at| cell(*at)).collect();
+                let postal: Vec<String> = columns.postal.iter().map(|at| line_of(cell(*at))).collect();
                 let is_complete = postal.last().is_some_and(|line| !line.is_empty());
                 place_of.insert(Recipient {
                     register: place,
                     row_key: cell(columns.row_key).to_owned(),
-                    name: cell(columns.person).to_owned(),
+                    name: line_of(cell(columns.person)),
                     mail: address(cell(columns.mail)),
                     language: columns.language.and_then(|at| Lang::of(cell(at))),
                     postal: if is_complete {
-                        postal.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect()
+                        postal.into_iter().filter(|line| !line.is_empty()).collect()
                     } else {
                         Vec::new()
                     },
@@ -123,6 +125,24 @@ pub fn read(
         errors.push(format!("and {more} more"));
     }
     Err(wrong(format!("\n  {}", errors.join("\n  "))))
+}
+
+/// A cell as one line of text: a line break would begin another line of a mail, and marks of direction would turn the
+/// firm's own words around. Too long a one is empty.
+fn line_of(cell: &str) -> String {
+    let is_shown = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let spaced =
+        cell.chars().filter(is_shown).map(|c| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c });
+    let mut line = String::new();
+    let mut was_break = false;
+    for c in spaced {
+        if c != ' ' || !was_break {
+            line.push(c);
+        }
+        was_break = c == ' ';
+    }
+    let line = line.trim();
+    if line.chars().count() > LINE_CHARS_MAX { String::new() } else { line.to_owned() }
 }
 
 /// An address that any relay takes: ASCII, one person.

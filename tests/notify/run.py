@@ -261,7 +261,9 @@ def refusals(results: Results, folder: Path, port: int) -> None:
     results.check("a person whom the register lacks is named", "account_holders:HK99999999" in planned.stderr, planned.stderr.strip()[:90])
     unapproved = firm.notify("send")
     results.check("nothing goes without approval", unapproved.returncode == 1 and "approved by nobody" in unapproved.stderr)
-    for operator in ("sato", " Sato "):
+    letters = firm.notify("letters")
+    results.check("no letter is written without approval", letters.returncode == 1 and "approved by nobody" in letters.stderr and not (firm.folder / "letters").exists(), letters.stderr.strip()[-60:])
+    for operator in ("sato", " Sato ", "ｓａ\u200bｔｏ"):
         firm.ok("notify", "approve", CASE, "--operator", operator)
     once = firm.notify("send")
     results.check("one operator under two spellings is one", once.returncode == 1 and "approved by sato" in once.stderr)
@@ -447,11 +449,13 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     who = ("--person", f"account_holders:{key}")
     firm.ok("notify", "claim", "open", CASE, *who, "--for", "reissue_fee", "--amount", "1100", "--evidence", "desk-118")
     card = firm.run("notify", "claim", "open", CASE, *who, "--for", "refund", "--amount", "1", "--evidence", "card 4111 1111 1111 1111")
+    mail = firm.run("notify", "claim", "open", CASE, *who, "--for", "refund", "--amount", "1", "--evidence", "mail of taro@example.jp")
     firm.ok("notify", "claim", "decide", CASE, "1", "accepted")
     firm.ok("notify", "claim", "pay", CASE, "1", "--payer", "insurer")
     [claim] = json.loads(firm.ok("notify", "claim", "list", CASE, "--format", "json"))
     results.check("a claim is decided and paid, with its dates", claim["decided"][0] == "accepted" and claim["paid"][0] == "insurer")
     results.check("a card number enters no claim", card.returncode != 0)
+    results.check("a mail address enters no claim", mail.returncode != 0)
     shown = firm.ok("case", "show", CASE)
     results.check("the case log tells of the notices", "notices to persons: sending ended" in shown)
 

@@ -112,6 +112,13 @@ async fn deliver(socket: &Path, message: &Message) -> io::Result<()> {
     if &answer == b"ok" { Ok(()) } else { Err(io::Error::other("it did not answer `ok`")) }
 }
 
+/// What was typed, as the address that a mail goes to: full-width letters, which a Japanese keyboard gives, are narrow in it.
+/// None when it could be no address.
+pub(crate) fn typed_address(typed: &str) -> Option<String> {
+    let narrow: String = typed.trim().chars().map(crate::code::narrow).collect();
+    is_address(&narrow).then_some(narrow)
+}
+
 /// Whether what was typed could be an address at all. It says nothing about anybody.
 #[must_use]
 pub fn is_address(typed: &str) -> bool {

@@ -393,9 +393,7 @@ fn mail_to(name: &str) -> String {
 
 #[test]
 fn a_name_of_the_register_brings_no_header_and_no_line() {
-    for name in
-        ["Taro\r\nBcc: evil", "Taro\nBcc: evil\n\nPay here", "Taro\rBcc: evil"]
-    {
+    for name in ["Taro\r\nBcc: evil", "Taro\nBcc: evil\n\nPay here", "Taro\rBcc: evil"] {
         let mail = mail_to(name);
         let (head, body) = mail.split_once("\r\n\r\n").expect("a head and a body");
         assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{mail}");

@@ -155,6 +155,10 @@ fn check_text(name: &str, text: &str) -> Result<()> {
     if let Some(what) = sekisho_incident::card::find(text) {
         bail!("--{name} holds {what}, which is never kept: name a document instead");
     }
+    // PRV-1: the journal holds no address.
+    if text.contains(['@', '＠']) {
+        bail!("--{name} holds a mail address, which is never kept: name a document instead");
+    }
     if text.chars().count() > TEXT_CHARS_MAX {
         bail!("--{name} has more than {TEXT_CHARS_MAX} characters: name a document instead");
     }

@@ -216,16 +216,30 @@ pub(super) fn approve(id: &CaseId, from: &Sources, place: &Place) -> Result<Done
 /// An approval is somebody's: an account that many share says nothing.
 fn operator(place: &Place) -> Result<String> {
     let operator = place.operator().trim().to_owned();
-    if operator.is_empty() || operator == "unknown" || operator == "root" {
+    if matches!(folded(&operator).as_str(), "" | "unknown" | "root") {
         bail!("say who approves: --operator NAME");
     }
     Ok(operator)
 }
 
-/// Names that differ in case or space are one person's.
 fn approvers(campaign: &Campaign, of: &str) -> Vec<String> {
-    let names = campaign.approvers(of).into_iter().map(|name| name.trim().to_lowercase());
+    let names = campaign.approvers(of).into_iter().map(folded);
     names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+/// Names that differ in case, width, spaces or what is not seen at all are one person's. Whether two names are two
+/// persons is for the firm to see to: nothing here proves who typed them.
+fn folded(name: &str) -> String {
+    let is_seen = |c: &char| {
+        !(c.is_whitespace() || c.is_control())
+            && !matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+    };
+    let narrow = |c| match c {
+        // Full-width ASCII.
+        '！'..='～' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    name.chars().filter(is_seen).map(narrow).collect::<String>().to_lowercase()
 }
 
 pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> Result<Done> {
@@ -258,7 +272,8 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     Ok(if run.stopped.is_none() && run.left == 0 && run.held == 0 { Done::Yes } else { Done::No })
 }
 
-fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
+/// Two operators must have agreed to the persons, texts and configuration as they are now.
+pub(super) fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
     let approvers = approvers(campaign, &desk.approval_hash(campaign));
     if approvers.len() >= APPROVERS_MIN {
         return Ok(());
@@ -266,7 +281,7 @@ fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
     let by = if approvers.is_empty() { "nobody".to_owned() } else { approvers.join(", ") };
     let reason = format!(
         "the persons, texts and configuration as they are now are approved by {by}, and {APPROVERS_MIN} different operators \
-         must; no mail was sent: `sekisho notify approve {id} --operator NAME`"
+         must; nothing was sent or written: `sekisho notify approve {id} --operator NAME`"
     );
     Err(Error::Refused(reason).into())
 }
@@ -329,5 +344,20 @@ fn tell(run: &Run, desk: &Desk, seconds: f64) {
     tell_held(desk, &run.held_persons);
     if let Some(why) = &run.stopped {
         eprintln!("error: the run ended early: {why}; nothing is lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_operator_under_two_spellings_is_one() {
+        for other in [" Sato ", "ｓａｔｏ", "sa to", "sa\u{200b}to", "SATO\u{feff}", "sa\u{a0}to"] {
+            assert_eq!(folded(other), "sato", "{other:?}");
+        }
+        assert_ne!(folded("sato"), folded("suzuki"));
+        assert_eq!(folded("\u{200b}"), "");
+        assert_eq!(folded("佐藤　花子"), "佐藤花子");
     }
 }

@@ -1,14 +1,16 @@
 //! A campaign is the fold of its journal: who is told what, in which state each notice is, which claims are open.
 //!
-//! Pure: no clock, no file. An event that the state before it does not allow is an error, so that a journal cannot
+//! Pure but for [`Campaign::read`] and [`Campaign::open`], which fold a file: no clock. An event that the state before it does not allow is an error, so that a journal cannot
 //! lead two readers to two answers. Read in this order: [`State`], [`Campaign::apply`], `next` (the table of states).
 
 use crate::claim::Claim;
-use crate::{Bounce, Entry, Error, Event, PersonKey, Way};
+use crate::{Bounce, Entry, Error, Event, Extent, Head, Journal, PersonKey, Way};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Different operators who must agree before the first mail.
@@ -76,7 +78,7 @@ impl State {
     }
 }
 
-/// One notice to one person.
+/// One notice to one person: 40 bytes, for there is one a person.
 #[derive(Clone, Debug)]
 pub struct Notice {
     /// The fields that left, sorted.
@@ -87,13 +89,15 @@ pub struct Notice {
     pub state: State,
     /// Mails that were begun.
     pub attempts: u16,
-    /// Not before this, when it was deferred.
-    pub until: Option<Timestamp>,
-    /// When the last attempt began.
-    pub attempted_at: Option<Timestamp>,
+    until: Moment,
+    attempted_at: Moment,
     /// The batch of letters that it was written in.
-    pub batch: Option<u32>,
+    pub batch: Option<NonZero<u32>>,
 }
+
+/// Microseconds since 1970, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment(i64);
 
 /// All notices of one case.
 #[derive(Debug, Default)]
@@ -123,13 +127,18 @@ pub struct Counts {
 }
 
 impl Campaign {
-    /// The fold of a journal.
-    pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Campaign, Error> {
+    /// The fold of a journal that another process may be writing; `known` are heads that it must have gone through.
+    pub fn read(path: &Path, known: &[Head]) -> Result<(Campaign, Extent), Error> {
         let mut campaign = Campaign::default();
-        for entry in entries {
-            campaign.apply(entry)?;
-        }
-        Ok(campaign)
+        let extent = Journal::read(path, known, |entry| campaign.apply(&entry))?;
+        Ok((campaign, extent))
+    }
+
+    /// The same of a journal that is opened for writing.
+    pub fn open(path: &Path, known: &[Head]) -> Result<(Journal, Campaign, Extent), Error> {
+        let mut campaign = Campaign::default();
+        let (journal, extent) = Journal::open(path, known, |entry| campaign.apply(&entry))?;
+        Ok((journal, campaign, extent))
     }
 
     /// Takes in one more entry; on an error nothing has changed.
@@ -179,11 +188,14 @@ impl Campaign {
             return Err(format!("notice {number} of {person} cannot be planned: {count} are, and the last was begun"));
         }
         let fields = self.interned(fields);
-        let planned = Notice { fields, way, state, attempts: 0, until: None, attempted_at: None, batch: None };
+        let planned =
+            Notice { fields, way, state, attempts: 0, until: Moment::NEVER, attempted_at: Moment::NEVER, batch: None };
         let notices = self.persons.entry(person).or_default();
         if is_again {
             notices.pop();
         }
+        // Most persons have one notice: room for more is not made before it is needed.
+        notices.reserve_exact(1);
         notices.push(planned);
         Ok(())
     }
@@ -200,16 +212,16 @@ impl Campaign {
         match &entry.event {
             Event::Attempt { .. } => {
                 notice.attempts = notice.attempts.saturating_add(1);
-                notice.attempted_at = Some(entry.at);
+                notice.attempted_at = Moment::of(entry.at);
             }
-            Event::Printed { batch, .. } => notice.batch = Some(*batch),
+            Event::Printed { batch, .. } => notice.batch = NonZero::new(*batch),
             // An order begins the tries anew.
             Event::Requeued { .. } => notice.attempts = 0,
             _ => {}
         }
         notice.until = match &entry.event {
-            Event::Deferred { until, .. } => Some(*until),
-            _ => None,
+            Event::Deferred { until, .. } => Moment::of(*until),
+            _ => Moment::NEVER,
         };
         Ok(())
     }
@@ -312,7 +324,32 @@ impl Campaign {
     }
 }
 
+impl Moment {
+    const NEVER: Moment = Moment(i64::MIN);
+
+    fn of(at: Timestamp) -> Moment {
+        Moment(at.as_microsecond())
+    }
+
+    fn timestamp(self) -> Option<Timestamp> {
+        // `NEVER` is before the first time that there is.
+        Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
 impl Notice {
+    /// Not before this, when it was deferred; to the microsecond.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until.timestamp()
+    }
+
+    /// When the last attempt began; to the microsecond.
+    #[must_use]
+    pub fn attempted_at(&self) -> Option<Timestamp> {
+        self.attempted_at.timestamp()
+    }
+
     /// Nobody has been told anything by it, and nobody will be by what was begun.
     #[must_use]
     pub fn may_be_replanned(&self) -> bool {

@@ -233,11 +233,6 @@ impl Campaign {
         let notices = self.notices(person);
         let at = usize::from(notice).checked_sub(1)?;
         let told = at.checked_sub(1).and_then(|before| notices.get(before)).map(|before| Arc::clone(&before.fields));
-        Some(Task {
-            person,
-            notice,
-            fields: Arc::clone(&notices.get(at)?.fields),
-            told: told.unwrap_or_else(|| Arc::from([])),
-        })
+        Some(Task { person, notice, fields: Arc::clone(&notices.get(at)?.fields), told: told.unwrap_or_default() })
     }
 }

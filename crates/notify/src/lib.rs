@@ -33,5 +33,5 @@ pub use campaign::{APPROVERS_MIN, CLOCK_BACK_MAX, Campaign, Counts, Notice, Stat
 pub use claim::Claim;
 pub use error::Error;
 pub use event::{Bounce, ClaimKind, Decision, Doubt, Entry, Event, Way};
-pub use journal::{Contents, Head, JOURNAL_BYTES_MAX, Journal, Writer};
+pub use journal::{Extent, Head, JOURNAL_BYTES_MAX, Journal, Writer, read_lines};
 pub use key::{NoticeKey, PersonKey};

@@ -57,7 +57,7 @@ impl Schedule {
             let domain = desk.recipient(person).map_or_else(String::new, crate::register::Recipient::domain);
             let domain = Arc::clone(domains.entry(domain).or_insert_with_key(|domain| Arc::from(domain.as_str())));
             // What went in the last 24 hours counts against the day, whichever process sent it.
-            if let Some(at) = notice.attempted_at {
+            if let Some(at) = notice.attempted_at() {
                 schedule.throttle.remember(&domain, now.duration_since(at));
             }
             if notice.state != State::Queued {
@@ -65,7 +65,7 @@ impl Schedule {
             }
             let Some(task) = campaign.task(person, number) else { continue };
             let job = Job { task, tries: notice.attempts, domain };
-            match notice.until {
+            match notice.until() {
                 Some(until) => schedule.deferred.push((until, job)),
                 None => schedule.add(job),
             }

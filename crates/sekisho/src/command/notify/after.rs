@@ -8,7 +8,7 @@ use crate::keys;
 use anyhow::{Context, Result, bail};
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::dsn::{self, Action};
-use sekisho_notify::{Bounce, Campaign, Contents, Error, Event, Journal, NoticeKey, PersonKey, State};
+use sekisho_notify::{Bounce, Campaign, Error, Event, Journal, NoticeKey, PersonKey, State};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,9 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
     if !path.exists() {
         bail!("no notices of `{id}` are planned yet; `sekisho notify plan {id} --scope FILE` does");
     }
-    let contents = Contents::read(&path)?;
-    office::check_heads(id, place, &contents)?;
-    let campaign = Campaign::fold(&contents.entries)?;
+    let heads = office::heads(id, place)?;
+    let (campaign, extent) = Campaign::read(&path, &heads.known())?;
+    heads.check(&extent, &path)?;
     if let Some(state) = state {
         return list(id, &campaign, state, from, place);
     }

@@ -264,8 +264,8 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     let (run, journal) = run(&campaign, Arc::clone(&desk), journal)?;
     let path = office::journal_path(id, place);
     // The journal is what happened; the campaign is read from it again, as any later command will.
-    let contents = sekisho_notify::Contents::read(&path)?;
-    let campaign = Campaign::fold(&contents.entries)?;
+    drop(campaign);
+    let (campaign, _) = Campaign::read(&path, &[])?;
     office::prove(id, place, NoticeStep::Ended, &campaign, journal.head())?;
     drop(journal);
     tell(&run, &desk, begin.elapsed().as_secs_f64());

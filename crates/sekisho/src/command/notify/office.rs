@@ -14,8 +14,8 @@ use sekisho_incident::{Body, CaseId, NoticeStep};
 use sekisho_notify::config::Config;
 use sekisho_notify::desk::Desk;
 use sekisho_notify::register::{self, Recipients};
-use sekisho_notify::{Campaign, Contents, Entry, Error, Event, Head, Journal, NoticeKey, PersonKey};
-use std::path::PathBuf;
+use sekisho_notify::{Campaign, Entry, Error, Event, Extent, Head, Journal, NoticeKey, PersonKey};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An open journal and what it tells.
@@ -43,15 +43,15 @@ impl<'a> Office<'a> {
             bail!("no notices of `{id}` are planned yet; `sekisho notify plan {id} --scope FILE` does");
         }
         let key_bytes = keys::notice_key(&place.keys, begin == Begin::Yes && !path.exists())?;
-        let (journal, contents) = Journal::open(&path)?;
-        if contents.torn > 0 {
-            let torn = contents.torn;
+        let heads = heads(id, place)?;
+        let (journal, campaign, extent) = Campaign::open(&path, &heads.known())?;
+        heads.check(&extent, &path)?;
+        if extent.torn_bytes > 0 {
+            let torn = extent.torn_bytes;
             eprintln!(
                 "warning: {torn} bytes at the end of the journal were never acknowledged (a write was cut off) and are left out"
             );
         }
-        check_heads(id, place, &contents)?;
-        let campaign = Campaign::fold(&contents.entries)?;
         Ok(Office { id, place, zone, journal, campaign, key_bytes })
     }
 
@@ -140,21 +140,34 @@ pub(super) fn zone(id: &CaseId, place: &Place) -> Result<TimeZone> {
     TimeZone::get(&case.zone).with_context(|| format!("the case's zone `{}` is not known", case.zone))
 }
 
-/// A journal that the case log told of must still be there: one that was set back, or begun anew, would tell everybody
-/// a second time.
-pub(super) fn check_heads(id: &CaseId, place: &Place, contents: &Contents) -> Result<()> {
+/// Where the case log saw the journal stand, and when.
+pub(super) struct Heads(Vec<(Head, String)>);
+
+pub(super) fn heads(id: &CaseId, place: &Place) -> Result<Heads> {
+    let mut heads = Vec::new();
     for event in place.open()?.events {
         let Body::Notified { lines, head, .. } = &event.body else { continue };
-        let chain = hex::decode(head).ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
-        if event.case == *id && !contents.holds(Head { lines: *lines, chain }) {
-            let path = journal_path(id, place);
-            let line = *lines;
-            let what =
-                format!("is not what the case log has of {}: the journal was set back or replaced", event.recorded_at);
-            return Err(Error::NotWhole { path, line, what }.into());
+        if event.case == *id {
+            let chain = hex::decode(head).ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+            heads.push((Head { lines: *lines, chain }, event.recorded_at.to_string()));
         }
     }
-    Ok(())
+    Ok(Heads(heads))
+}
+
+impl Heads {
+    pub(super) fn known(&self) -> Vec<Head> {
+        self.0.iter().map(|(head, _)| *head).collect()
+    }
+
+    /// A journal that the case log told of must still be there: one that was set back, or begun anew, would tell everybody
+    /// a second time.
+    pub(super) fn check(&self, extent: &Extent, path: &Path) -> Result<()> {
+        let Some(missing) = extent.missing else { return Ok(()) };
+        let told = self.0.iter().find(|(head, _)| *head == missing).map_or("before", |(_, at)| at.as_str());
+        let what = format!("is not what the case log has of {told}: the journal was set back or replaced");
+        Err(Error::NotWhole { path: path.to_owned(), line: missing.lines, what }.into())
+    }
 }
 
 pub(super) fn prove(id: &CaseId, place: &Place, step: NoticeStep, campaign: &Campaign, head: Head) -> Result<()> {

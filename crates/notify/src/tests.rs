@@ -479,8 +479,24 @@ fn parse(bytes: &[u8], known: &[Head]) -> Result<(Vec<Entry>, Extent), Error> {
 }
 
 #[test]
-fn a_notice_is_small() {
+fn what_there_is_one_of_a_person_is_small() {
     assert!(size_of::<Notice>() <= 40, "{} bytes", size_of::<Notice>());
+    assert!(size_of::<register::Recipient>() <= 32, "{} bytes", size_of::<register::Recipient>());
+}
+
+#[test]
+fn a_recipient_is_what_its_row_says() {
+    let config = config(CONFIG);
+    let recipients = recipients(&config, CUSTOMERS);
+    let told = |row: &str| {
+        let recipient = &recipients[&person(row)];
+        let (mail, postal) = (recipient.mail().unwrap_or("-"), recipient.postal().collect::<Vec<_>>().join("/"));
+        format!("{} {} {mail} {postal} {:?}", recipient.row_key(), recipient.name(), recipient.way())
+    };
+    assert_eq!(told("HK10000001"), "HK10000001 山田 太郎 taro.yamada@example.jp 〒250-0001/神奈川県箱根町1-1 Mail");
+    assert_eq!(told("HK10000003"), "HK10000003 佐藤 花子 - 〒250-0003/神奈川県箱根町3-3 Letter");
+    assert_eq!(told("HK10000005"), "HK10000005 鈴木 一郎 -  NoAddress");
+    assert_eq!(recipients[&person("HK10000002")].domain(), "example.com");
 }
 
 #[test]

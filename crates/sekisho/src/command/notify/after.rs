@@ -66,7 +66,7 @@ fn list(id: &CaseId, campaign: &Campaign, state: State, from: &Sources, place: &
     }
     for (person, notice, _) in campaign.in_state(state) {
         match recipients.get(&person) {
-            Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register].name, row.row_key),
+            Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register()].name, row.row_key()),
             None => println!("{person}-{notice}\tnot in the register file"),
         }
     }
@@ -147,9 +147,9 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
     let mut office = Office::open(id, place, Begin::No)?;
     let config = office::config(from)?;
     let chosen = chosen(&office, whom)?;
-    let (recipients, _) = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
+    let recipients = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
     // A letter without an address would be written for nobody.
-    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(|row| !row.postal.is_empty());
+    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(|row| row.has_postal());
     let (with, without): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|(person, _)| has_address(person));
     office.decide(with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect())?;
     println!("{} notices become letters; `sekisho notify letters {id}` writes them", with.len());
@@ -161,7 +161,7 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
         let row = recipients.get(person);
         let shown = row.map_or_else(
             || format!("{person}-{notice}"),
-            |row| format!("{}:{}", config.registers[row.register].name, row.row_key),
+            |row| format!("{}:{}", config.registers[row.register()].name, row.row_key()),
         );
         eprintln!("  {shown}");
     }

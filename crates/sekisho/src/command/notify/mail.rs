@@ -39,7 +39,7 @@ pub(super) fn plan(id: &CaseId, scope: &Path, from: &Sources, place: &Place) -> 
     let text = std::fs::read_to_string(scope).with_context(|| format!("cannot read `{}`", scope.display()))?;
     let mut office = Office::open(id, place, Begin::Yes)?;
     let scope = Scope::read(&text, scope, &config.registers, &office.key(), id.as_str())?;
-    let (recipients, _) = office.recipients(&config, |person| scope.persons.contains_key(&person))?;
+    let recipients = office.recipients(&config, |person| scope.persons.contains_key(&person))?;
     let plan = join(&office.campaign, &scope, &recipients);
     let is_changed = !plan.events.is_empty();
     office.decide(plan.events)?;
@@ -105,7 +105,7 @@ fn examples<'t>(desk: &Desk, tasks: &'t [Task]) -> Vec<&'t Task> {
     let mut seen = Vec::new();
     let mut chosen: Vec<&Task> = Vec::new();
     for task in tasks {
-        let language = desk.recipient(task.person).and_then(|recipient| recipient.language);
+        let language = desk.recipient(task.person).and_then(|recipient| recipient.language());
         let sort = (language, task.notice > 1, &task.fields);
         if chosen.len() < EXAMPLES && !seen.contains(&sort) {
             seen.push(sort);
@@ -191,7 +191,7 @@ fn named(desk: &Desk, person: sekisho_notify::PersonKey) -> String {
     let row = desk.recipient(person);
     row.map_or_else(
         || person.to_string(),
-        |row| format!("{}:{}", desk.config().registers[row.register].name, row.row_key),
+        |row| format!("{}:{}", desk.config().registers[row.register()].name, row.row_key()),
     )
 }
 
@@ -261,10 +261,9 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     let Office { journal, campaign, zone, .. } = office;
     drop(zone);
     let desk = Arc::new(desk);
-    let (run, journal) = run(&campaign, Arc::clone(&desk), journal)?;
+    let (run, journal) = run(Arc::new(campaign), Arc::clone(&desk), journal)?;
     let path = office::journal_path(id, place);
     // The journal is what happened; the campaign is read from it again, as any later command will.
-    drop(campaign);
     let (campaign, _) = Campaign::read(&path, &[])?;
     office::prove(id, place, NoticeStep::Ended, &campaign, journal.head())?;
     drop(journal);
@@ -297,7 +296,7 @@ fn requeue(office: &mut Office<'_>, again: Again) -> Result<()> {
 }
 
 fn run(
-    campaign: &Campaign,
+    campaign: Arc<Campaign>,
     desk: Arc<Desk>,
     journal: sekisho_notify::Journal,
 ) -> Result<(Run, sekisho_notify::Journal)> {

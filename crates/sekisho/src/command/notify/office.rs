@@ -9,9 +9,9 @@ use crate::{keys, register_file};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sekisho_edm::{Encoding, HashKey, Index, IndexBuilder};
+use sekisho_edm::{Encoding, HashKey, IndexBuilder};
 use sekisho_incident::{Body, CaseId, NoticeStep};
-use sekisho_notify::config::Config;
+use sekisho_notify::config::{Config, Register};
 use sekisho_notify::desk::Desk;
 use sekisho_notify::register::{self, Recipients};
 use sekisho_notify::{Campaign, Entry, Error, Event, Extent, Head, Journal, NoticeKey, PersonKey};
@@ -74,21 +74,26 @@ impl<'a> Office<'a> {
     }
 
     /// The persons `wanted` asks for, from the register files as they are now.
-    pub(super) fn recipients(
+    pub(super) fn recipients(&self, config: &Config, wanted: impl Fn(PersonKey) -> bool) -> Result<Recipients> {
+        self.read_registers(config, wanted, |_, _| Ok(()))
+    }
+
+    /// The same, with each file's text given to `each`, one file at a time: the texts are as large as the registers.
+    fn read_registers(
         &self,
         config: &Config,
         wanted: impl Fn(PersonKey) -> bool,
-    ) -> Result<(Recipients, Vec<String>)> {
+        mut each: impl FnMut(&Register, String) -> Result<()>,
+    ) -> Result<Recipients> {
         let key = self.key();
         let mut recipients = Recipients::new();
-        let mut texts = Vec::new();
         for (place, register) in config.registers.iter().enumerate() {
             let (text, _) = register_file::read(&register.file, Encoding::Auto)?;
             let person = register::person_of(&key, self.id.as_str(), register);
             register::read(&text, register, place, person, &wanted, &mut recipients)?;
-            texts.push(text);
+            each(register, text)?;
         }
-        Ok((recipients, texts))
+        Ok(recipients)
     }
 
     /// Everything that notices are written from.
@@ -98,8 +103,13 @@ impl<'a> Office<'a> {
         if let Some(problem) = secrets.into_iter().flatten().find_map(keys::open_to_others) {
             bail!("{}; {}", problem.title, problem.help);
         }
-        let (recipients, texts) = self.recipients(&config, |person| !self.campaign.notices(person).is_empty())?;
-        let index = index(&config, &texts, &self.key())?;
+        let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
+        // The registers as the scan reads them. They live as long as the command.
+        let mut builder = IndexBuilder::new(Arc::new(HashKey::new(self.key().scan_key())), now);
+        let is_told = |person| !self.campaign.notices(person).is_empty();
+        let recipients =
+            self.read_registers(&config, is_told, |register, text| index(&mut builder, register, &text))?;
+        let index = builder.build();
         Ok(Desk::new(self.id.as_str(), self.zone.clone(), config, self.key(), recipients, Arc::new(index))?)
     }
 }
@@ -116,19 +126,14 @@ pub(super) fn config(from: &Sources) -> Result<Config> {
     Ok(config)
 }
 
-/// The registers as the scan reads them. It lives as long as the command.
-fn index(config: &Config, texts: &[String], key: &NoticeKey) -> Result<Index> {
-    let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
-    let mut builder = IndexBuilder::new(Arc::new(HashKey::new(key.scan_key())), now);
-    for (register, text) in config.registers.iter().zip(texts) {
-        let name = register.file.display().to_string();
-        if let Err(errors) = builder.register(&register.config, text.as_bytes(), &name) {
-            report::print(&errors, Shown { file: &name, text: "" });
-            let what = "its rows cannot be scanned for; mend what is told above".to_owned();
-            return Err(Error::Table { path: register.file.clone(), what }.into());
-        }
+fn index(builder: &mut IndexBuilder, register: &Register, text: &str) -> Result<()> {
+    let name = register.file.display().to_string();
+    if let Err(errors) = builder.register(&register.config, text.as_bytes(), &name) {
+        report::print(&errors, Shown { file: &name, text: "" });
+        let what = "its rows cannot be scanned for; mend what is told above".to_owned();
+        return Err(Error::Table { path: register.file.clone(), what }.into());
     }
-    Ok(builder.build())
+    Ok(())
 }
 
 pub(super) fn journal_path(id: &CaseId, place: &Place) -> PathBuf {

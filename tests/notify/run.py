@@ -422,7 +422,13 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     row = next(row for row in witness.received() if row[0] == firm.mail(key))
     report = f"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; {row[0]}\nAction: failed\nStatus: 5.1.1\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: {row[1]}\n\nx\n--b--\n"
     (firm.folder / "report.eml").write_text(report)
+    before = firm.journal.read_bytes()
     told = firm.ok("notify", "bounces", CASE, "report.eml")
+    bounced = firm.journal.read_bytes()
+    firm.journal.write_bytes(before)
+    back = firm.notify("status")
+    results.check("a journal that lost a bounce is found by the case log", back.returncode == 1 and "NOT whole" in back.stderr, back.stderr.strip()[-80:])
+    firm.journal.write_bytes(bounced)
     results.check("a delivery report makes a bounce", "1 notices changed" in told and key in firm.persons("bounced"))
     told = firm.ok("notify", "bounces", CASE, "report.eml")
     results.check("the same report again changes nothing", "0 notices changed" in told)

@@ -110,7 +110,7 @@ pub(super) fn bounces(id: &CaseId, files: &[PathBuf], from: &Sources, place: &Pl
     let mut events: Vec<((PersonKey, u16), Event)> = events.into_iter().collect();
     events.sort_by_key(|(whose, _)| *whose);
     let changed = events.len();
-    office.decide(events.into_iter().map(|(_, event)| event).collect())?;
+    office.decide_and_prove(events.into_iter().map(|(_, event)| event).collect(), NoticeStep::Bounces)?;
     println!("{changed} notices changed their state; {} reports told nothing new, {} of delays", told[0], told[1]);
     println!("{} reports are of other mails, {} mails are no reports", told[2], told[3]);
     Ok(Done::Yes)
@@ -151,7 +151,8 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
     // A letter without an address would be written for nobody.
     let has_address = |person: &PersonKey| recipients.get(person).is_some_and(|row| row.has_postal());
     let (with, without): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|(person, _)| has_address(person));
-    office.decide(with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect())?;
+    let events = with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect();
+    office.decide_and_prove(events, NoticeStep::Postal)?;
     println!("{} notices become letters; `sekisho notify letters {id}` writes them", with.len());
     if without.is_empty() {
         return Ok(Done::Yes);
@@ -172,7 +173,8 @@ pub(super) fn returned(id: &CaseId, whom: &Whom, _from: &Sources, place: &Place)
     let mut office = Office::open(id, place, Begin::No)?;
     let chosen = chosen(&office, whom)?;
     let count = chosen.len();
-    office.decide(chosen.into_iter().map(|(person, notice)| Event::Returned { person, notice }).collect())?;
+    let events = chosen.into_iter().map(|(person, notice)| Event::Returned { person, notice }).collect();
+    office.decide_and_prove(events, NoticeStep::Returned)?;
     println!("{count} letters came back");
     Ok(Done::Yes)
 }
@@ -185,8 +187,7 @@ pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &So
     let chosen = chosen(&office, whom)?;
     let count = chosen.len();
     let event = |(person, notice)| Event::Substituted { person, notice, publication: publication.to_owned() };
-    office.decide(chosen.into_iter().map(event).collect())?;
-    office.prove(NoticeStep::Substituted)?;
+    office.decide_and_prove(chosen.into_iter().map(event).collect(), NoticeStep::Substituted)?;
     println!("{count} notices have the publication in their place");
     Ok(Done::Yes)
 }

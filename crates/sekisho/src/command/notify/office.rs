@@ -68,6 +68,16 @@ impl<'a> Office<'a> {
         Ok(self.journal.append(&entries)?)
     }
 
+    /// The same, told to the case log: a journal that is set back behind it is found. Without events there is nothing
+    /// to tell.
+    pub(super) fn decide_and_prove(&mut self, events: Vec<Event>, step: NoticeStep) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.decide(events)?;
+        self.prove(step)
+    }
+
     /// Tells the case log what was done, and where the journal stands.
     pub(super) fn prove(&self, step: NoticeStep) -> Result<()> {
         prove(self.id, self.place, step, &self.campaign, self.journal.head())

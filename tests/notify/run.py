@@ -11,9 +11,12 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from email import policy
@@ -491,6 +494,59 @@ def secured(results: Results, folder: Path) -> None:
         results.check(f"{tls}: dkimpy accepts Ed25519", accepted == mails == 20, f"{accepted} of {mails}")
 
 
+class Injecting(threading.Thread):
+    """A relay with STARTTLS, and somebody on the line who adds replies in clear behind the one to STARTTLS."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard: list[bytes] = []
+
+    def run(self) -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(HERE_KEYS / "tls.pem", HERE_KEYS / "tls.key")
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                self.talk(connection, context)
+            except OSError:
+                connection.close()
+
+    def talk(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        connection.settimeout(5)
+        connection.sendall(b"220 mx\r\n")
+        connection.recv(1000)
+        connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
+        connection.recv(1000)
+        connection.sendall(b"220 go\r\n250-mx\r\n250 8BITMIME\r\n250 ok\r\n550 5.1.1 no such user\r\n")
+        with context.wrap_socket(connection, server_side=True) as secured:
+            while words := secured.recv(1000):
+                self.heard.append(words)
+
+
+def injected(results: Results, folder: Path) -> None:
+    """What was said in clear counts for nothing behind STARTTLS (as in CVE-2011-0411)."""
+    relay = Injecting()
+    relay.start()
+    firm = Firm(folder, relay.port, tls="starttls", extra=f'ca_file = "{HERE_KEYS}/ca.pem"\nconnections = 1\n')
+    firm.people(3, 0)
+    firm.ok("notify", "plan", CASE, "--scope", firm.scope({row[0]: "email" for row in firm.rows}))
+    firm.approve()
+    process = subprocess.Popen([product.executable(), "notify", "send", CASE], cwd=firm.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    relay.listener.close()
+    states = firm.counts()["by_state"]
+    results.check("replies that somebody slipped in before TLS make no bounce", states["bounced"] == 0 and not relay.heard, {state: number for state, number in states.items() if number})
+
+
 def main() -> int:
     global HERE_KEYS
     parser = argparse.ArgumentParser(description=__doc__)
@@ -507,6 +563,7 @@ def main() -> int:
         keys(HERE_KEYS)
         refusals(results, folder / "refusals", product.free_port())
         secured(results, folder / "secured")
+        injected(results, folder / "injected")
         campaign(results, folder / "campaign", arguments.mails, arguments.kills, arguments.keep_mails)
     finally:
         if not arguments.folder:

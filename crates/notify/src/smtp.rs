@@ -187,7 +187,6 @@ fn told(err: &lettre::transport::smtp::Error) -> String {
     match err.status() {
         Some(code) => format!("reply {code}"),
         None if err.is_client() => err.to_string(),
-        None if err.is_tls() => "the certificate is not trusted".to_owned(),
         None => "the connection was lost or the reply garbled".to_owned(),
     }
 }

@@ -1,5 +1,8 @@
 //! The fold's paths, the journal at every cut, the join of scopes, and mails that must not go.
 
+mod hostile;
+mod journal;
+
 use crate::config::Config;
 use crate::desk::{Desk, Task, Written};
 use crate::plan::{Scope, plan};
@@ -376,67 +379,6 @@ fn an_entry_that_is_refused_changes_nothing() {
     assert_eq!(campaign.counts(false).persons, 0);
 }
 
-/// The mail to a person of this name, the name standing in the subject too.
-fn mail_to(name: &str) -> String {
-    let customers = format!(
-        "id,name,kana,email,phone,born,lang,zip,address\nHK10000001,\"{name}\",,taro.yamada@example.jp,,,en,,\n"
-    );
-    let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("en.ftl"), "first-subject = Notice to { $name }\n").expect("written");
-    let own = format!("language = \"ja\"\ntemplates = \"{}\"", dir.path().display());
-    let config = CONFIG.replacen("language = \"ja\"", &own, 1);
-    match desk(&customers, &config).mail(&task("HK10000001", &["email"]), at(0)).expect("written") {
-        Written::Mail { bytes, .. } => String::from_utf8(bytes).expect("text"),
-        other => format!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_name_of_the_register_brings_no_header_and_no_line() {
-    for name in ["Taro\r\nBcc: evil", "Taro\nBcc: evil\n\nPay here", "Taro\rBcc: evil"] {
-        let mail = mail_to(name);
-        let (head, body) = mail.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{mail}");
-        assert!(!mail.replace("\r\n", "").contains(['\r', '\n']), "{mail:?}");
-        assert!(!body.lines().any(|line| line.starts_with("Bcc") || line.starts_with("Pay here")), "{mail}");
-    }
-}
-
-#[test]
-fn a_name_turns_no_text_around_and_is_no_novel() {
-    let turned = mail_to("Taro \u{202e}yenom dnes\u{2066}\u{200b}");
-    assert!(turned.contains("Subject: Notice to Taro yenom dnes\r\n"), "{turned}");
-    let long = mail_to(&"Taro ".repeat(2_000));
-    assert!(long.contains("NoAddress"), "{:.300}", long);
-}
-
-#[test]
-fn a_subject_of_any_length_is_folded_into_short_words() {
-    let mail = mail_to(&"山田太郎左衛門".repeat(20));
-    let (head, _) = mail.split_once("\r\n\r\n").expect("a head");
-    let words = head.split_whitespace().filter(|word| word.starts_with("=?"));
-    // RFC 2047, section 2.
-    assert!(words.clone().count() > 1 && words.clone().all(|word| word.len() <= 75), "{head}");
-    assert!(head.lines().all(|line| line.len() <= 78), "{head}");
-}
-
-#[test]
-fn a_configuration_that_would_break_commands_or_headers_is_refused() {
-    let told = |text: &str| Config::parse(text, Path::new("notify.toml")).expect_err("refused").to_string();
-    let dkim = |domain: &str, selector: &str| {
-        let section = format!("[dkim]\ndomain = \"{domain}\"\nselector = \"{selector}\"\nkey_file = \"k\"\n[relay]");
-        CONFIG.replace("[relay]", &section)
-    };
-    for (text, expected) in [
-        (CONFIG.replace("port = 2525", "port = 2525\nhello = \"a\\r\\nMAIL FROM:<>\""), "relay.hello"),
-        (dkim("例え.jp", "s1"), "dkim.domain"),
-        (dkim("example.jp; l=0", "s1"), "dkim.domain"),
-        (dkim("example.jp", "s1\\r\\nBcc: x"), "dkim.selector"),
-    ] {
-        assert!(told(&text).contains(expected), "{expected}");
-    }
-}
-
 #[test]
 fn a_configuration_tells_all_that_is_wrong() {
     let told = |text: &str| Config::parse(text, Path::new("notify.toml")).expect_err("refused").to_string();
@@ -469,15 +411,6 @@ fn throttles_do_not_change_what_was_approved() {
     assert_ne!(hash(CONFIG), hash(&CONFIG.replace("no misuse", "some misuse")));
 }
 
-fn parse(bytes: &[u8], known: &[Head]) -> Result<(Vec<Entry>, Extent), Error> {
-    let mut entries = Vec::new();
-    let extent = read_lines(bytes, Path::new("journal.log"), known, |entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
-    Ok((entries, extent))
-}
-
 #[test]
 fn what_there_is_one_of_a_person_is_small() {
     assert!(size_of::<Notice>() <= 40, "{} bytes", size_of::<Notice>());
@@ -500,28 +433,6 @@ fn a_recipient_is_what_its_row_says() {
 }
 
 #[test]
-fn a_line_that_never_ends_is_an_error_and_pages_never_written_are_a_torn_tail() {
-    let (bytes, _) = journal_bytes(2);
-    let long = [bytes.as_slice(), &vec![b'x'; 3 << 20]].concat();
-    let told = parse(&long, &[]).expect_err("refused").to_string();
-    assert!(told.contains("line 3"), "{told}");
-    let zeros = [bytes.as_slice(), &vec![0; 3 << 20]].concat();
-    let (_, extent) = parse(&zeros, &[]).expect("torn");
-    assert_eq!((extent.head.lines, extent.torn_bytes), (2, 3 << 20));
-}
-
-fn journal_bytes(count: u16) -> (Vec<u8>, Vec<Entry>) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (mut journal, _) = Journal::open(&path, &[], |_| Ok(())).expect("a journal");
-    let planned = |notice| Event::Planned { person: person("x"), notice, fields: vec!["名".into()], way: Way::Mail };
-    let entries: Vec<Entry> = (1..=count).map(|notice| entry(planned(notice))).collect();
-    journal.append(&entries).expect("appended");
-    drop(journal);
-    (std::fs::read(&path).expect("the file"), entries)
-}
-
-#[test]
 fn a_clock_that_stepped_back_is_an_error_before_any_mail() {
     let mut campaign = Campaign::default();
     take(&mut campaign, vec![Event::Approved { of: "a".into() }]);
@@ -530,69 +441,8 @@ fn a_clock_that_stepped_back_is_an_error_before_any_mail() {
     assert!(told.contains("1440 min behind") && told.contains("--clock-is-right"), "{told}");
 }
 
-#[test]
-fn a_journal_cut_at_any_byte_holds_every_whole_line() {
-    let (bytes, entries) = journal_bytes(3);
-    for end in 0..=bytes.len() {
-        let (read, extent) = parse(&bytes[..end], &[]).expect("a torn tail is no error");
-        let whole = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
-        assert_eq!(read, entries[..whole], "cut at {end}");
-        assert_eq!((extent.head.lines, extent.whole_bytes + extent.torn_bytes), (whole as u64, end as u64));
-    }
-}
-
-#[test]
-fn a_cut_journal_goes_on_and_an_edited_one_is_refused() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (bytes, entries) = journal_bytes(3);
-    std::fs::write(&path, &bytes[..bytes.len() - 7]).expect("written");
-    let (mut journal, extent) = Journal::open(&path, &[], |_| Ok(())).expect("a journal");
-    assert_eq!((extent.head.lines, extent.torn_bytes > 0), (2, true));
-    assert!(matches!(Journal::open(&path, &[], |_| Ok(())), Err(Error::InUse(_))), "one writer at a time");
-    assert!(Journal::is_in_use(&path));
-    journal.append(&entries[2..]).expect("appended");
-    let head = journal.head();
-    drop(journal);
-    assert_eq!(std::fs::read(&path).expect("the file"), bytes, "as if it had never been cut");
-    assert_eq!(Journal::read(&path, &[head], |_| Ok(())).expect("whole").missing, None);
-    let mut edited = bytes.clone();
-    let at = edited.windows(4).position(|word| word == b"sato").expect("the operator");
-    edited[at] = b'S';
-    let told = parse(&edited, &[]).expect_err("refused").to_string();
-    assert!(told.contains("line 1") && told.contains("changed"), "{told}");
-    assert_eq!(parse(&bytes[..bytes.len() / 2], &[head]).expect("cut").1.missing, Some(head), "set back");
-    let begin = Head { lines: 0, chain: [0; 32] };
-    assert_eq!(parse(&bytes, &[head, begin]).expect("whole").1.missing, None, "in any order");
-    let other = Head { lines: 2, chain: [9; 32] };
-    assert_eq!(parse(&bytes, &[head, other]).expect("whole").1.missing, Some(other), "begun anew");
-}
-
-#[test]
-fn writers_share_syncs_and_lose_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (journal, _) = Journal::open(&path, &[], |_| Ok(())).expect("a journal");
-    let writer = Writer::start(journal);
-    let planned = |notice| Event::Planned { person: person("x"), notice, fields: Vec::new(), way: Way::Mail };
-    let waits: Vec<_> = (1..=500).map(|notice| writer.append(entry(planned(notice)))).collect();
-    waits.into_iter().for_each(|wait| wait.blocking_recv().expect("durable"));
-    let journal = writer.finish().expect("the journal");
-    assert_eq!(journal.head().lines, 500);
-    assert_eq!(Journal::read(&path, &[], |_| Ok(())).expect("whole").head.lines, 500);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_bytes_behind_a_journal_are_an_error_or_are_cut(tail in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let (bytes, entries) = journal_bytes(2);
-        let with_tail = [bytes.as_slice(), &tail].concat();
-        if let Ok((read, _)) = parse(&with_tail, &[]) {
-            prop_assert_eq!(read, entries);
-        }
-    }
-
     #[test]
     fn any_text_is_no_report_or_names_an_action(text in "(?s).{0,400}") {
         let _ = dsn::read(&text);

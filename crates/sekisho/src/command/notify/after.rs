@@ -8,6 +8,7 @@ use crate::keys;
 use anyhow::{Context, Result, bail};
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::dsn::{self, Action};
+use sekisho_notify::register::Recipient;
 use sekisho_notify::{Bounce, Campaign, Error, Event, Journal, NoticeKey, PersonKey, State};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -149,7 +150,7 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
     let chosen = chosen(&office, whom)?;
     let recipients = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
     // A letter without an address would be written for nobody.
-    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(|row| row.has_postal());
+    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(Recipient::has_postal);
     let (with, without): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|(person, _)| has_address(person));
     let events = with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect();
     office.decide_and_prove(events, NoticeStep::Postal)?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::desk::{Desk, Task, Written, approval_hash};
 use sekisho_notify::plan::{Scope, plan as join};
+use sekisho_notify::register::Recipient;
 use sekisho_notify::send::{self, Run};
 use sekisho_notify::template::Templates;
 use sekisho_notify::{APPROVERS_MIN, Campaign, Error, Event, State};
@@ -105,7 +106,7 @@ fn examples<'t>(desk: &Desk, tasks: &'t [Task]) -> Vec<&'t Task> {
     let mut seen = Vec::new();
     let mut chosen: Vec<&Task> = Vec::new();
     for task in tasks {
-        let language = desk.recipient(task.person).and_then(|recipient| recipient.language());
+        let language = desk.recipient(task.person).and_then(Recipient::language);
         let sort = (language, task.notice > 1, &task.fields);
         if chosen.len() < EXAMPLES && !seen.contains(&sort) {
             seen.push(sort);
@@ -231,8 +232,9 @@ fn approvers(campaign: &Campaign, of: &str) -> Vec<String> {
 /// persons is for the firm to see to: nothing here proves who typed them.
 fn folded(name: &str) -> String {
     let is_seen = |c: &char| {
-        !(c.is_whitespace() || c.is_control())
-            && !matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+        !(c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'))
     };
     let narrow = |c| match c {
         // Full-width ASCII.

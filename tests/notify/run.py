@@ -322,6 +322,9 @@ def campaign(results: Results, folder: Path, count: int, kills: int, keep: int) 
                 time.sleep(0.05)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
+                process.wait()
+                unknown = firm.counts()["by_state"]["unknown"]
+                results.check("after a kill, those of unknown end are listed as they are counted", len(firm.persons("unknown")) == unknown, unknown)
             process.wait()
             busy += time.monotonic() - started
         server_resident = resident_bytes_max(witness.process.pid)
@@ -435,6 +438,8 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     results.check("a delivery report makes a bounce", "1 notices changed" in told and key in firm.persons("bounced"))
     told = firm.ok("notify", "bounces", CASE, "report.eml")
     results.check("the same report again changes nothing", "0 notices changed" in told)
+    early = firm.notify("returned", "--person", f"account_holders:{key}")
+    results.check("what cannot follow is refused with what to do", early.returncode == 1 and "nothing was recorded" in early.stderr and "line" not in early.stderr, early.stderr.strip()[-100:])
     firm.ok("notify", "postal", CASE, "--person", f"account_holders:{key}")
     environment = os.environ | {"PATH": "/usr/bin:/bin"}
     lone = firm.folder / "bin" / "sekisho"

@@ -60,6 +60,12 @@ impl State {
         State::NoAddress,
     ];
 
+    /// As it is shown: what is being sent when nobody is sending is of unknown end.
+    #[must_use]
+    pub fn shown(self, is_running: bool) -> State {
+        if self == State::Sending && !is_running { State::Unknown } else { self }
+    }
+
     /// Its name as `--state` takes it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -263,8 +269,7 @@ impl Campaign {
         for (_, number, notice) in self.all() {
             counts.notices += 1;
             counts.updates += u64::from(number > 1);
-            let state = if notice.state == State::Sending && !is_running { State::Unknown } else { notice.state };
-            *counts.by_state.entry(state.name()).or_default() += 1;
+            *counts.by_state.entry(notice.state.shown(is_running).name()).or_default() += 1;
         }
         counts
     }

@@ -26,10 +26,10 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
     let heads = office::heads(id, place)?;
     let (campaign, extent) = Campaign::read(&path, &heads.known())?;
     heads.check(&extent, &path)?;
-    if let Some(state) = state {
-        return list(id, &campaign, state, from, place);
-    }
     let is_running = Journal::is_in_use(&path);
+    if let Some(state) = state {
+        return list(id, &campaign, (state, is_running), from, place);
+    }
     let counts = campaign.counts(is_running);
     match format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&counts)?),
@@ -55,7 +55,14 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
 }
 
 /// The persons in one state, by the firm's own keys; those whom the register lacks by their reference.
-fn list(id: &CaseId, campaign: &Campaign, state: State, from: &Sources, place: &Place) -> Result<Done> {
+/// What was being sent when nobody is sending any more is listed as unknown, as it is counted.
+fn list(
+    id: &CaseId,
+    campaign: &Campaign,
+    (state, is_running): (State, bool),
+    from: &Sources,
+    place: &Place,
+) -> Result<Done> {
     let config = office::config(from)?;
     let key = NoticeKey::new(keys::notice_key(&place.keys, false)?);
     let mut recipients = sekisho_notify::register::Recipients::new();
@@ -65,7 +72,7 @@ fn list(id: &CaseId, campaign: &Campaign, state: State, from: &Sources, place: &
         let wanted = |person| !campaign.notices(person).is_empty();
         sekisho_notify::register::read(&text, register, at, person, wanted, &mut recipients)?;
     }
-    for (person, notice, _) in campaign.in_state(state) {
+    for (person, notice, _) in campaign.all().filter(|(.., notice)| notice.state.shown(is_running) == state) {
         match recipients.get(&person) {
             Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register()].name, row.row_key()),
             None => println!("{person}-{notice}\tnot in the register file"),
@@ -146,6 +153,7 @@ fn read_mails(path: &Path) -> Result<Vec<String>> {
 
 pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) -> Result<Done> {
     let mut office = Office::open(id, place, Begin::No)?;
+    office.settle()?;
     let config = office::config(from)?;
     let chosen = chosen(&office, whom)?;
     let recipients = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
@@ -185,6 +193,7 @@ pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &So
         bail!("--publication is the https address of the published notice");
     }
     let mut office = Office::open(id, place, Begin::No)?;
+    office.settle()?;
     let chosen = chosen(&office, whom)?;
     let count = chosen.len();
     let event = |(person, notice)| Event::Substituted { person, notice, publication: publication.to_owned() };

@@ -251,7 +251,7 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     }
     let desk = office.desk(from)?;
     check_approved(&office.campaign, &desk, id)?;
-    let lost = send::settle(&mut office.campaign, &mut office.journal, Timestamp::now())?;
+    let lost = office.settle()?;
     if lost > 0 {
         eprintln!(
             "warning: {lost} mails were under way when the run before ended: nobody knows whether they were taken"

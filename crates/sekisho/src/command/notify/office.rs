@@ -64,7 +64,14 @@ impl<'a> Office<'a> {
         let (at, by) = (Timestamp::now(), Some(self.place.operator()));
         let entries: Vec<Entry> = events.into_iter().map(|event| Entry { at, by: by.clone(), event }).collect();
         // What the campaign refuses must not enter the journal: it could not be read again.
-        entries.iter().try_for_each(|entry| self.campaign.apply(entry))?;
+        entries.iter().try_for_each(|entry| self.campaign.apply(entry)).map_err(|err| match err {
+            // It is the decision that is wrong, and no line of the journal.
+            Error::Transition { what, .. } => {
+                let id = self.id;
+                Error::Refused(format!("{what}; nothing was recorded: `sekisho notify status {id}` tells who is where"))
+            }
+            other => other,
+        })?;
         Ok(self.journal.append(&entries)?)
     }
 
@@ -76,6 +83,11 @@ impl<'a> Office<'a> {
         }
         self.decide(events)?;
         self.prove(step)
+    }
+
+    /// Whoever has the journal open knows that nobody is sending: attempts without an outcome are of unknown end.
+    pub(super) fn settle(&mut self) -> Result<u64> {
+        Ok(sekisho_notify::send::settle(&mut self.campaign, &mut self.journal, Timestamp::now())?)
     }
 
     /// Tells the case log what was done, and where the journal stands.

@@ -30,7 +30,7 @@ pub struct Config {
     /// Answers leave at multiples of this after the question came.
     #[serde(default = "beat_ms")]
     pub beat_ms: u64,
-    /// The Unix socket of the program that sends mails; without it, the page sends none.
+    /// The Unix socket of `sekisho affected courier`, which mails codes; without it, nobody can ask for one by mail.
     pub courier: Option<PathBuf>,
     /// Who speaks.
     pub firm: Firm,

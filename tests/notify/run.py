@@ -11,9 +11,12 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from email import policy
@@ -261,7 +264,9 @@ def refusals(results: Results, folder: Path, port: int) -> None:
     results.check("a person whom the register lacks is named", "account_holders:HK99999999" in planned.stderr, planned.stderr.strip()[:90])
     unapproved = firm.notify("send")
     results.check("nothing goes without approval", unapproved.returncode == 1 and "approved by nobody" in unapproved.stderr)
-    for operator in ("sato", " Sato "):
+    letters = firm.notify("letters")
+    results.check("no letter is written without approval", letters.returncode == 1 and "approved by nobody" in letters.stderr and not (firm.folder / "letters").exists(), letters.stderr.strip()[-60:])
+    for operator in ("sato", " Sato ", "ｓａ\u200bｔｏ"):
         firm.ok("notify", "approve", CASE, "--operator", operator)
     once = firm.notify("send")
     results.check("one operator under two spellings is one", once.returncode == 1 and "approved by sato" in once.stderr)
@@ -317,6 +322,9 @@ def campaign(results: Results, folder: Path, count: int, kills: int, keep: int) 
                 time.sleep(0.05)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
+                process.wait()
+                unknown = firm.counts()["by_state"]["unknown"]
+                results.check("after a kill, those of unknown end are listed as they are counted", len(firm.persons("unknown")) == unknown, unknown)
             process.wait()
             busy += time.monotonic() - started
         server_resident = resident_bytes_max(witness.process.pid)
@@ -420,10 +428,18 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     row = next(row for row in witness.received() if row[0] == firm.mail(key))
     report = f"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; {row[0]}\nAction: failed\nStatus: 5.1.1\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: {row[1]}\n\nx\n--b--\n"
     (firm.folder / "report.eml").write_text(report)
+    before = firm.journal.read_bytes()
     told = firm.ok("notify", "bounces", CASE, "report.eml")
+    bounced = firm.journal.read_bytes()
+    firm.journal.write_bytes(before)
+    back = firm.notify("status")
+    results.check("a journal that lost a bounce is found by the case log", back.returncode == 1 and "NOT whole" in back.stderr, back.stderr.strip()[-80:])
+    firm.journal.write_bytes(bounced)
     results.check("a delivery report makes a bounce", "1 notices changed" in told and key in firm.persons("bounced"))
     told = firm.ok("notify", "bounces", CASE, "report.eml")
     results.check("the same report again changes nothing", "0 notices changed" in told)
+    early = firm.notify("returned", "--person", f"account_holders:{key}")
+    results.check("what cannot follow is refused with what to do", early.returncode == 1 and "nothing was recorded" in early.stderr and "line" not in early.stderr, early.stderr.strip()[-100:])
     firm.ok("notify", "postal", CASE, "--person", f"account_holders:{key}")
     environment = os.environ | {"PATH": "/usr/bin:/bin"}
     lone = firm.folder / "bin" / "sekisho"
@@ -447,11 +463,13 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     who = ("--person", f"account_holders:{key}")
     firm.ok("notify", "claim", "open", CASE, *who, "--for", "reissue_fee", "--amount", "1100", "--evidence", "desk-118")
     card = firm.run("notify", "claim", "open", CASE, *who, "--for", "refund", "--amount", "1", "--evidence", "card 4111 1111 1111 1111")
+    mail = firm.run("notify", "claim", "open", CASE, *who, "--for", "refund", "--amount", "1", "--evidence", "mail of taro@example.jp")
     firm.ok("notify", "claim", "decide", CASE, "1", "accepted")
     firm.ok("notify", "claim", "pay", CASE, "1", "--payer", "insurer")
     [claim] = json.loads(firm.ok("notify", "claim", "list", CASE, "--format", "json"))
     results.check("a claim is decided and paid, with its dates", claim["decided"][0] == "accepted" and claim["paid"][0] == "insurer")
     results.check("a card number enters no claim", card.returncode != 0)
+    results.check("a mail address enters no claim", mail.returncode != 0)
     shown = firm.ok("case", "show", CASE)
     results.check("the case log tells of the notices", "notices to persons: sending ended" in shown)
 
@@ -481,6 +499,59 @@ def secured(results: Results, folder: Path) -> None:
         results.check(f"{tls}: dkimpy accepts Ed25519", accepted == mails == 20, f"{accepted} of {mails}")
 
 
+class Injecting(threading.Thread):
+    """A relay with STARTTLS, and somebody on the line who adds replies in clear behind the one to STARTTLS."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard: list[bytes] = []
+
+    def run(self) -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(HERE_KEYS / "tls.pem", HERE_KEYS / "tls.key")
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                self.talk(connection, context)
+            except OSError:
+                connection.close()
+
+    def talk(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        connection.settimeout(5)
+        connection.sendall(b"220 mx\r\n")
+        connection.recv(1000)
+        connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
+        connection.recv(1000)
+        connection.sendall(b"220 go\r\n250-mx\r\n250 8BITMIME\r\n250 ok\r\n550 5.1.1 no such user\r\n")
+        with context.wrap_socket(connection, server_side=True) as secured:
+            while words := secured.recv(1000):
+                self.heard.append(words)
+
+
+def injected(results: Results, folder: Path) -> None:
+    """What was said in clear counts for nothing behind STARTTLS (as in CVE-2011-0411)."""
+    relay = Injecting()
+    relay.start()
+    firm = Firm(folder, relay.port, tls="starttls", extra=f'ca_file = "{HERE_KEYS}/ca.pem"\nconnections = 1\n')
+    firm.people(3, 0)
+    firm.ok("notify", "plan", CASE, "--scope", firm.scope({row[0]: "email" for row in firm.rows}))
+    firm.approve()
+    process = subprocess.Popen([product.executable(), "notify", "send", CASE], cwd=firm.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    relay.listener.close()
+    states = firm.counts()["by_state"]
+    results.check("replies that somebody slipped in before TLS make no bounce", states["bounced"] == 0 and not relay.heard, {state: number for state, number in states.items() if number})
+
+
 def main() -> int:
     global HERE_KEYS
     parser = argparse.ArgumentParser(description=__doc__)
@@ -497,6 +568,7 @@ def main() -> int:
         keys(HERE_KEYS)
         refusals(results, folder / "refusals", product.free_port())
         secured(results, folder / "secured")
+        injected(results, folder / "injected")
         campaign(results, folder / "campaign", arguments.mails, arguments.kills, arguments.keep_mails)
     finally:
         if not arguments.folder:

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::keys::{CodeKey, LookupKey};
 use crate::notice::Notice;
 use crate::store::{CODES_MAX, Store};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 
 /// Makes a code for each row of the CSV (`register,row_key,fields`, other columns are ignored), writes
@@ -28,15 +28,25 @@ pub fn make(
     let mut output = csv::Writer::from_writer(mailing);
     output.write_record(["register", "row_key", "code"]).map_err(Error::WriteCodes)?;
     let (mut entries, mut addresses) = (Vec::new(), Vec::new());
+    let mut first: Option<String> = None;
     for row in reader.into_records() {
         let row = row.map_err(unreadable)?;
         if entries.len() == CODES_MAX {
             return Err(Error::Rows(format!("there are more than {CODES_MAX}; split the case")));
         }
+        let of = first.get_or_insert_with(|| row[register].to_owned());
+        // Two registers may number their rows alike: an address of the one would be a stranger's in the other.
+        if !mails.is_empty() && *of != row[register] {
+            let other = &row[register];
+            return Err(Error::Rows(format!(
+                "they are of `{of}` and `{other}`, and mail addresses are read from one register; make a store for each, \
+                 or leave --register out"
+            )));
+        }
         let code = keys.0.code(&notice.case, &row[register], &row[row_key]);
         let left = notice.left(&row[fields])?;
         entries.push((keys.1.hash(&code), left));
-        addresses.extend(mails.get(&row[row_key]).map(|mail| (keys.1.hash_mail(mail), left)));
+        addresses.extend(mails.get(row[row_key].trim()).map(|mail| (keys.1.hash_mail(mail), left)));
         output.write_record([&row[register], &row[row_key], &code.printed()]).map_err(Error::WriteCodes)?;
     }
     output.flush().map_err(|err| Error::WriteCodes(err.into()))?;
@@ -57,10 +67,17 @@ pub fn mails(register: impl Read, row_key: &str, mail: &str) -> Result<Mails, Er
     };
     let (row_key, mail) = (column(row_key)?, column(mail)?);
     let mut mails = Mails::new();
-    for row in reader.into_records() {
+    let mut seen = HashSet::new();
+    for (number, row) in (2u64..).zip(reader.into_records()) {
         let row = row.map_err(unreadable)?;
-        if let (Some(key), Some(address)) = (row.get(row_key), row.get(mail).filter(|address| address.contains('@'))) {
-            mails.insert(key.trim().to_owned(), address.trim().to_owned());
+        let Some(key) = row.get(row_key).map(str::trim).filter(|key| !key.is_empty()) else { continue };
+        if !seen.insert(key.to_owned()) {
+            return Err(Error::Rows(format!(
+                "the register's row {number} has the row key of a row before it; whose address is meant is not known"
+            )));
+        }
+        if let Some(address) = row.get(mail).map(str::trim).filter(|address| address.contains('@')) {
+            mails.insert(key.to_owned(), address.to_owned());
         }
     }
     Ok(mails)
@@ -71,6 +88,22 @@ mod tests {
     use super::*;
     use crate::code::CaseCode;
     use crate::notice::{EXAMPLE, Left};
+
+    #[test]
+    fn an_address_is_never_taken_from_a_row_that_may_be_another_persons() {
+        let (code, lookup) =
+            (CodeKey::parse(&"11".repeat(16)).expect("a key"), LookupKey::parse(&"22".repeat(16)).expect("a key"));
+        let known = mails(REGISTER.as_bytes(), "id", "mail").expect("a register");
+        // Two registers may number their rows alike.
+        let rows = "register,row_key,fields\ncustomers,10001,email\napplicants,10001,email\n";
+        let notice = Notice::parse(EXAMPLE).expect("a notice");
+        let told =
+            make(notice, (&code, &lookup), rows.as_bytes(), &known, Vec::new()).expect_err("refused").to_string();
+        assert!(told.contains("`customers`") && told.contains("`applicants`"), "{told}");
+        let twice = format!("{REGISTER}10001,hanako@example.jp\n");
+        let told = mails(twice.as_bytes(), "id", "mail").expect_err("refused").to_string();
+        assert!(told.contains("row 5") && !told.contains("10001"), "{told}");
+    }
 
     const REGISTER: &str = "id,mail\n10001,Taro@example.jp\n10002,\n10003,jiro@example.jp\n";
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Stores that one page answers from; beyond, the configuration is refused.
-const STORES_MAX: usize = 32;
+pub(crate) const STORES_MAX: usize = 32;
 /// Lines of contact.
 const CONTACT_LINES_MAX: usize = 10;
 
@@ -30,7 +30,7 @@ pub struct Config {
     /// Answers leave at multiples of this after the question came.
     #[serde(default = "beat_ms")]
     pub beat_ms: u64,
-    /// The Unix socket of the program that sends mails; without it, the page sends none.
+    /// The Unix socket of `sekisho affected courier`, which mails codes; without it, nobody can ask for one by mail.
     pub courier: Option<PathBuf>,
     /// Who speaks.
     pub firm: Firm,

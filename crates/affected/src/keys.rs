@@ -56,11 +56,12 @@ impl LookupKey {
         hash(&self.0, Use::Lookup, &[code.symbols()])
     }
 
-    /// Under what a mail address is stored: without regard to case and width, as people type it.
+    /// Under what a mail address is stored: without regard to width and, of ASCII letters, to case, as people type it.
+    /// Other letters are as they are: the Kelvin sign is a small `k` in some tables, and another mailbox in mail.
     #[must_use]
     pub fn hash_mail(&self, address: &str) -> CodeHash {
         let narrow = address.trim().chars().map(code::narrow).collect::<String>();
-        hash(&self.0, Use::Mail, &[narrow.to_lowercase().as_bytes()])
+        hash(&self.0, Use::Mail, &[narrow.to_ascii_lowercase().as_bytes()])
     }
 
     /// What proves that a store is whole and of this key.

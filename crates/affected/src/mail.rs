@@ -35,6 +35,9 @@ const ALL_PER_SECOND: f64 = 2.0;
 /// How long the courier may take with one message.
 const COURIER_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// What a message says it is.
+pub(crate) const FORMAT: &str = "sekisho-affected-mail/1";
+
 /// What the courier gets: a line of JSON. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
@@ -51,7 +54,7 @@ pub struct Message {
 
 impl Message {
     pub(crate) fn new(to: Option<String>, lang: &'static str, codes: Vec<String>) -> Message {
-        Message { format: "sekisho-affected-mail/1", to, lang, codes, minutes: CODE_LASTS.as_secs() / 60 }
+        Message { format: FORMAT, to, lang, codes, minutes: CODE_LASTS.as_secs() / 60 }
     }
 }
 
@@ -107,6 +110,13 @@ async fn deliver(socket: &Path, message: &Message) -> io::Result<()> {
     let mut answer = [0; 2];
     stream.read_exact(&mut answer).await?;
     if &answer == b"ok" { Ok(()) } else { Err(io::Error::other("it did not answer `ok`")) }
+}
+
+/// What was typed, as the address that a mail goes to: full-width letters, which a Japanese keyboard gives, are narrow in it.
+/// None when it could be no address.
+pub(crate) fn typed_address(typed: &str) -> Option<String> {
+    let narrow: String = typed.trim().chars().map(crate::code::narrow).collect();
+    is_address(&narrow).then_some(narrow)
 }
 
 /// Whether what was typed could be an address at all. It says nothing about anybody.
@@ -181,6 +191,18 @@ mod tests {
         ] {
             assert!(!is_address(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_address_is_mailed_to_as_the_firm_knows_it() {
+        let key = crate::keys::LookupKey::parse(&"11".repeat(16)).expect("a key");
+        // Full-width letters are what a Japanese keyboard gives.
+        assert_eq!(typed_address(" ｔaro@example.jp\n").as_deref(), Some("taro@example.jp"));
+        assert_eq!(typed_address("ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ").as_deref(), Some("taro@example.jp"));
+        assert_eq!(typed_address("taro"), None);
+        assert_eq!(key.hash_mail("ＴARO@example.jp"), key.hash_mail("taro@example.jp"));
+        // The Kelvin sign becomes a k where it is made small, and another mailbox where it is mailed to.
+        assert_ne!(key.hash_mail("tarok@example.jp"), key.hash_mail("taro\u{212a}@example.jp"));
     }
 
     #[test]

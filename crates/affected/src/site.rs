@@ -180,10 +180,10 @@ impl Site {
 
     /// The same page whether the address is known or not, and a message to the courier either way.
     fn answer_mail(&self, typed: &str, language: Language) -> Answer {
-        if !mail::is_address(typed) {
+        let Some(address) = mail::typed_address(typed) else {
             return Answer::MailMistyped(typed.chars().take(mail::ADDRESS_BYTES_MAX).collect());
-        }
-        let (hash, now) = (self.key.hash_mail(typed), self.clock.elapsed());
+        };
+        let (hash, now) = (self.key.hash_mail(&address), self.clock.elapsed());
         let first = self.addresses.partition_point(|&(known, _)| known < hash);
         let same = self.addresses[first..].iter().take_while(|&&(known, _)| known == hash);
         let open = same.filter(|(_, known)| self.clock.now() < known.expires);
@@ -196,7 +196,7 @@ impl Site {
                 for (code, &page) in codes.iter().zip(&pages) {
                     self.mailed().expect(self.key.hash(code), page, now);
                 }
-                let to = (!pages.is_empty()).then(|| typed.trim().to_owned());
+                let to = (!pages.is_empty()).then_some(address);
                 let codes = codes.iter().map(CaseCode::printed).collect();
                 if let Some(courier) = &self.courier {
                     courier.hand(Message::new(to, language.words().lang, codes));

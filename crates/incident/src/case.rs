@@ -388,6 +388,10 @@ fn describe(body: &Body) -> String {
                 NoticeStep::Ended => "sending ended",
                 NoticeStep::Letters => "letters written",
                 NoticeStep::Substituted => "published instead",
+                NoticeStep::Bounces => "delivery reports read",
+                NoticeStep::Postal => "letters decided",
+                NoticeStep::Returned => "letters came back",
+                NoticeStep::Claimed => "a claim recorded",
             };
             let some = notices.iter().filter(|(_, count)| **count > 0);
             let counts: Vec<String> = some.map(|(state, count)| format!("{count} {state}")).collect();

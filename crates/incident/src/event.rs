@@ -157,6 +157,14 @@ pub enum NoticeStep {
     Letters,
     /// A publication stands for letters that came back.
     Substituted,
+    /// Delivery reports changed the state of mails.
+    Bounces,
+    /// Letters are to be written instead of mails.
+    Postal,
+    /// Letters came back.
+    Returned,
+    /// A claim was opened, decided or paid.
+    Claimed,
 }
 
 /// What a case comes from.

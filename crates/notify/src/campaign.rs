@@ -1,14 +1,16 @@
 //! A campaign is the fold of its journal: who is told what, in which state each notice is, which claims are open.
 //!
-//! Pure: no clock, no file. An event that the state before it does not allow is an error, so that a journal cannot
+//! Pure but for [`Campaign::read`] and [`Campaign::open`], which fold a file: no clock. An event that the state before it does not allow is an error, so that a journal cannot
 //! lead two readers to two answers. Read in this order: [`State`], [`Campaign::apply`], `next` (the table of states).
 
 use crate::claim::Claim;
-use crate::{Bounce, Entry, Error, Event, PersonKey, Way};
+use crate::{Bounce, Entry, Error, Event, Extent, Head, Journal, PersonKey, Way};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Different operators who must agree before the first mail.
@@ -58,6 +60,12 @@ impl State {
         State::NoAddress,
     ];
 
+    /// As it is shown: what is being sent when nobody is sending is of unknown end.
+    #[must_use]
+    pub fn shown(self, is_running: bool) -> State {
+        if self == State::Sending && !is_running { State::Unknown } else { self }
+    }
+
     /// Its name as `--state` takes it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -76,7 +84,7 @@ impl State {
     }
 }
 
-/// One notice to one person.
+/// One notice to one person: 40 bytes, for there is one a person.
 #[derive(Clone, Debug)]
 pub struct Notice {
     /// The fields that left, sorted.
@@ -87,13 +95,15 @@ pub struct Notice {
     pub state: State,
     /// Mails that were begun.
     pub attempts: u16,
-    /// Not before this, when it was deferred.
-    pub until: Option<Timestamp>,
-    /// When the last attempt began.
-    pub attempted_at: Option<Timestamp>,
+    until: Moment,
+    attempted_at: Moment,
     /// The batch of letters that it was written in.
-    pub batch: Option<u32>,
+    pub batch: Option<NonZero<u32>>,
 }
+
+/// Microseconds since 1970, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment(i64);
 
 /// All notices of one case.
 #[derive(Debug, Default)]
@@ -123,13 +133,18 @@ pub struct Counts {
 }
 
 impl Campaign {
-    /// The fold of a journal.
-    pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Campaign, Error> {
+    /// The fold of a journal that another process may be writing; `known` are heads that it must have gone through.
+    pub fn read(path: &Path, known: &[Head]) -> Result<(Campaign, Extent), Error> {
         let mut campaign = Campaign::default();
-        for entry in entries {
-            campaign.apply(entry)?;
-        }
-        Ok(campaign)
+        let extent = Journal::read(path, known, |entry| campaign.apply(&entry))?;
+        Ok((campaign, extent))
+    }
+
+    /// The same of a journal that is opened for writing.
+    pub fn open(path: &Path, known: &[Head]) -> Result<(Journal, Campaign, Extent), Error> {
+        let mut campaign = Campaign::default();
+        let (journal, extent) = Journal::open(path, known, |entry| campaign.apply(&entry))?;
+        Ok((journal, campaign, extent))
     }
 
     /// Takes in one more entry; on an error nothing has changed.
@@ -171,22 +186,23 @@ impl Campaign {
             Way::Letter => State::Postal,
             Way::NotInRegister | Way::NoAddress => State::NoAddress,
         };
-        let fields = self.interned(fields);
-        let notices = self.persons.entry(person).or_default();
+        let notices = self.persons.get(&person).map_or(&[][..], Vec::as_slice);
         let count = notices.len();
-        let planned = Notice { fields, way, state, attempts: 0, until: None, attempted_at: None, batch: None };
-        if usize::from(number) == count + 1 {
-            notices.push(planned);
-            return Ok(());
+        let is_next = usize::from(number) == count + 1;
+        let is_again = usize::from(number) == count && notices.last().is_some_and(Notice::may_be_replanned);
+        if !is_next && !is_again {
+            return Err(format!("notice {number} of {person} cannot be planned: {count} are, and the last was begun"));
         }
-        match notices.last_mut() {
-            Some(last) if usize::from(number) == count && last.may_be_replanned() => *last = planned,
-            _ => {
-                return Err(format!(
-                    "notice {number} of {person} cannot be planned: {count} are, and the last was begun"
-                ));
-            }
+        let fields = self.interned(fields);
+        let planned =
+            Notice { fields, way, state, attempts: 0, until: Moment::NEVER, attempted_at: Moment::NEVER, batch: None };
+        let notices = self.persons.entry(person).or_default();
+        if is_again {
+            notices.pop();
         }
+        // Most persons have one notice: room for more is not made before it is needed.
+        notices.reserve_exact(1);
+        notices.push(planned);
         Ok(())
     }
 
@@ -202,16 +218,16 @@ impl Campaign {
         match &entry.event {
             Event::Attempt { .. } => {
                 notice.attempts = notice.attempts.saturating_add(1);
-                notice.attempted_at = Some(entry.at);
+                notice.attempted_at = Moment::of(entry.at);
             }
-            Event::Printed { batch, .. } => notice.batch = Some(*batch),
+            Event::Printed { batch, .. } => notice.batch = NonZero::new(*batch),
             // An order begins the tries anew.
             Event::Requeued { .. } => notice.attempts = 0,
             _ => {}
         }
         notice.until = match &entry.event {
-            Event::Deferred { until, .. } => Some(*until),
-            _ => None,
+            Event::Deferred { until, .. } => Moment::of(*until),
+            _ => Moment::NEVER,
         };
         Ok(())
     }
@@ -253,8 +269,7 @@ impl Campaign {
         for (_, number, notice) in self.all() {
             counts.notices += 1;
             counts.updates += u64::from(number > 1);
-            let state = if notice.state == State::Sending && !is_running { State::Unknown } else { notice.state };
-            *counts.by_state.entry(state.name()).or_default() += 1;
+            *counts.by_state.entry(notice.state.shown(is_running).name()).or_default() += 1;
         }
         counts
     }
@@ -314,7 +329,32 @@ impl Campaign {
     }
 }
 
+impl Moment {
+    const NEVER: Moment = Moment(i64::MIN);
+
+    fn of(at: Timestamp) -> Moment {
+        Moment(at.as_microsecond())
+    }
+
+    fn timestamp(self) -> Option<Timestamp> {
+        // `NEVER` is before the first time that there is.
+        Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
 impl Notice {
+    /// Not before this, when it was deferred; to the microsecond.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until.timestamp()
+    }
+
+    /// When the last attempt began; to the microsecond.
+    #[must_use]
+    pub fn attempted_at(&self) -> Option<Timestamp> {
+        self.attempted_at.timestamp()
+    }
+
     /// Nobody has been told anything by it, and nobody will be by what was begun.
     #[must_use]
     pub fn may_be_replanned(&self) -> bool {

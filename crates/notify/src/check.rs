@@ -52,13 +52,32 @@ impl Check {
         self.text(&text, own)
     }
 
+    /// What is wrong with a mail that holds nothing of a register, without any value.
+    pub fn single(&self, bytes: &[u8], to: &str) -> Result<(), String> {
+        let read = read(bytes)?;
+        if read.to.len() != 1 || !read.to[0].eq_ignore_ascii_case(to) {
+            return Err("it is not addressed to its recipient alone".to_owned());
+        }
+        let text = format!("{}\n{}\n{}", read.to[0], read.subject, read.text);
+        let findings = self.findings(&text);
+        findings.iter().try_for_each(|finding| match &finding.found {
+            Found::Subject { .. } => Err("it holds data of a person".to_owned()),
+            Found::Generic(generic) => self.generic(&text, finding, generic.kind, to),
+        })
+    }
+
     /// The same for a letter's text, which has no address of mail.
     pub fn text(&self, text: &str, own: &Own<'_>) -> Result<(), String> {
+        let findings = self.findings(text);
+        findings.iter().try_for_each(|finding| self.finding(text, finding, &findings, own))
+    }
+
+    fn findings(&self, text: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut scanner = Scanner::new(Arc::clone(&self.index), TextForm::default(), Arc::clone(&self.reflected));
         scanner.feed(text.as_bytes(), &mut findings);
         scanner.finish(&mut findings);
-        findings.iter().try_for_each(|finding| self.finding(text, finding, &findings, own))
+        findings
     }
 
     fn finding(&self, text: &str, finding: &Finding, all: &[Finding], own: &Own<'_>) -> Result<(), String> {
@@ -84,16 +103,21 @@ impl Check {
                 let register = &self.index.registers()[usize::from(subject.register.0)].name;
                 Err(format!("it holds data of another person of `{register}`"))
             }
-            Found::Generic(generic) => match generic.kind {
-                GenericKind::Email => {
-                    let span = usize::try_from(finding.span.start).ok().zip(usize::try_from(finding.span.end).ok());
-                    let value = span.and_then(|(start, end)| text.get(start..end)).unwrap_or("").to_lowercase();
-                    let known = self.firm.contains(&value) || value == own.mail.trim().to_lowercase();
-                    known.then_some(()).ok_or_else(|| "it holds a mail address that is not the firm's".to_owned())
-                }
-                GenericKind::Pan => Err("it holds a card number".to_owned()),
-                GenericKind::MyNumber => Err("it holds an individual number".to_owned()),
-            },
+            Found::Generic(generic) => self.generic(text, finding, generic.kind, own.mail.trim()),
+        }
+    }
+
+    /// What is a card's, a person's number or an address by its form. `own` is the recipient's address.
+    fn generic(&self, text: &str, finding: &Finding, kind: GenericKind, own: &str) -> Result<(), String> {
+        match kind {
+            GenericKind::Email => {
+                let span = usize::try_from(finding.span.start).ok().zip(usize::try_from(finding.span.end).ok());
+                let value = span.and_then(|(start, end)| text.get(start..end)).unwrap_or("").to_lowercase();
+                let known = self.firm.contains(&value) || value == own.to_lowercase();
+                known.then_some(()).ok_or_else(|| "it holds a mail address that is not the firm's".to_owned())
+            }
+            GenericKind::Pan => Err("it holds a card number".to_owned()),
+            GenericKind::MyNumber => Err("it holds an individual number".to_owned()),
         }
     }
 }

@@ -53,7 +53,9 @@ impl Composer {
         if let Some(reply_to) = &self.reply_to {
             builder = builder.reply_to(reply_to.clone());
         }
-        let text = format!("{}\r\n", text.trim_end().replace("\r\n", "\n").replace('\n', "\r\n"));
+        // A line ends in one way only, whatever the texts have: relays do not agree on what others are.
+        let text = text.trim_end().replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+        let text = format!("{text}\r\n");
         // Plain where it is ASCII in short lines.
         let plain = Body::new_with_encoding(text.clone(), ContentTransferEncoding::SevenBit);
         let body = plain

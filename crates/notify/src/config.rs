@@ -288,6 +288,12 @@ fn resolve(mut raw: Raw, dir: &Path, errors: &mut Vec<String>) -> Option<Config>
         *path = dir.join(&*path);
     }
     if let Some(dkim) = &mut raw.dkim {
+        for (place, text) in [("dkim.domain", &dkim.domain), ("dkim.selector", &dkim.selector)] {
+            if !is_host(text) {
+                errors
+                    .push(format!("{place} is a name of the DNS in ASCII (`xn--…` for others), as `hakonefx.example`"));
+            }
+        }
         dkim.key_file = dir.join(&dkim.key_file);
     }
     if !raw.text.contains_key(&raw.mail.language) {
@@ -347,6 +353,12 @@ fn hash(raw: &Raw) -> [u8; 32] {
     Sha256::digest(format!("{mail:?}{relay:?}{dkim:?}{texts:?}{registers:?}{sender:?}")).into()
 }
 
+/// Characters of a name of the DNS, or of an address in brackets; the longest name has 253.
+fn is_host(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 fn mailbox(place: &str, text: &str, errors: &mut Vec<String>) -> Option<Mailbox> {
     let parsed = text.parse::<Mailbox>();
     if parsed.is_err() {
@@ -368,6 +380,9 @@ fn check_relay(relay: &Relay, errors: &mut Vec<String>) {
     }
     if !(1..=CONNECTIONS_MAX).contains(&relay.connections) {
         errors.push(format!("relay.connections is from 1 to {CONNECTIONS_MAX}"));
+    }
+    if relay.hello.as_deref().is_some_and(|hello| !is_host(hello)) {
+        errors.push("relay.hello is this machine's name, as `notify.hakonefx.example` or `[192.0.2.1]`".to_owned());
     }
     if relay.timeout <= SignedDuration::ZERO {
         errors.push("relay.timeout must be longer than nothing: write \"60s\"".to_owned());

@@ -113,7 +113,7 @@ impl Desk {
     /// Writes a mail and scans it.
     pub fn mail(&self, task: &Task, at: Timestamp) -> Result<Written, Error> {
         let Some(recipient) = self.recipient(task.person) else { return Ok(Written::NoAddress(Way::NotInRegister)) };
-        let Some(to) = recipient.mail.as_ref().filter(|_| recipient.way() == Way::Mail) else {
+        let Some(to) = recipient.address().filter(|_| recipient.way() == Way::Mail) else {
             return Ok(Written::NoAddress(recipient.way()));
         };
         let (language, texts) = self.language(recipient);
@@ -121,10 +121,10 @@ impl Desk {
         let footer = self.templates.mail_footer(language, &self.case, texts);
         let body = format!("{}\n\n{footer}", text.body);
         let id = self.key.message_id(&self.case, task.person, task.notice);
-        let bytes = self.composer.mail(to, &text.subject, &body, &id, at)?;
+        let bytes = self.composer.mail(&to, &text.subject, &body, &id, at)?;
         let checked = self.own(recipient).ok_or_else(|| "the index lacks its recipient".to_owned());
         match checked.and_then(|own| self.check.mail(&bytes, &own)) {
-            Ok(()) => Ok(Written::Mail { to: to.clone(), bytes }),
+            Ok(()) => Ok(Written::Mail { to, bytes }),
             Err(why) => Ok(Written::Held(why)),
         }
     }
@@ -135,14 +135,14 @@ impl Desk {
         let Some(recipient) = self.recipient(task.person) else { return String::new() };
         let (language, texts) = self.language(recipient);
         let text = self.text(task, recipient, at);
-        let to = recipient.mail.as_ref().map(ToString::to_string).unwrap_or_default();
+        let to = recipient.mail().unwrap_or_default();
         let footer = self.templates.mail_footer(language, &self.case, texts);
         format!("From: {}\nTo: {to}\nSubject: {}\n\n{}\n\n{footer}\n", self.config.from, text.subject, text.body)
     }
 
     /// A letter's words, scanned; `None` when the register has no postal address.
     pub fn letter(&self, task: &Task, at: Timestamp) -> Result<Option<(&Recipient, Lang, Text)>, String> {
-        let Some(recipient) = self.recipient(task.person).filter(|known| !known.postal.is_empty()) else {
+        let Some(recipient) = self.recipient(task.person).filter(|known| known.has_postal()) else {
             return Ok(None);
         };
         let (language, texts) = self.language(recipient);
@@ -168,26 +168,25 @@ impl Desk {
     }
 
     fn language(&self, recipient: &Recipient) -> (Lang, &Texts) {
-        let language = recipient.language.filter(|language| self.config.texts.contains_key(language));
+        let language = recipient.language().filter(|language| self.config.texts.contains_key(language));
         let language = language.unwrap_or(self.config.language);
         (language, self.texts(language))
     }
 
     fn own<'a>(&self, recipient: &'a Recipient) -> Option<Own<'a>> {
-        let register = &self.config.registers[recipient.register].name;
-        let id = self.index.subject(register, &recipient.row_key)?;
+        let register = &self.config.registers[recipient.register()].name;
+        let id = self.index.subject(register, recipient.row_key())?;
         // The registers are in the configuration's order, of which there are at most 64.
-        let subject = Subject { register: RegisterId(u16::try_from(recipient.register).ok()?), id };
-        let mail: &str = recipient.mail.as_ref().map_or("", |mail| AsRef::<str>::as_ref(mail));
-        Some(Own { subject, mail, name: &recipient.name })
+        let subject = Subject { register: RegisterId(u16::try_from(recipient.register()).ok()?), id };
+        Some(Own { subject, mail: recipient.mail().unwrap_or_default(), name: recipient.name() })
     }
 
     fn text(&self, task: &Task, recipient: &Recipient, at: Timestamp) -> Text {
         let (language, texts) = self.language(recipient);
-        let register = &self.config.registers[recipient.register];
-        let described = &self.index.registers()[recipient.register].fields;
+        let register = &self.config.registers[recipient.register()];
+        let described = &self.index.registers()[recipient.register()].fields;
         let mut words = Words {
-            name: recipient.name.clone(),
+            name: recipient.name().to_owned(),
             case: self.case.clone(),
             date: at.to_zoned(self.zone.clone()).date().to_string(),
             ..Words::default()
@@ -233,11 +232,6 @@ impl Campaign {
         let notices = self.notices(person);
         let at = usize::from(notice).checked_sub(1)?;
         let told = at.checked_sub(1).and_then(|before| notices.get(before)).map(|before| Arc::clone(&before.fields));
-        Some(Task {
-            person,
-            notice,
-            fields: Arc::clone(&notices.get(at)?.fields),
-            told: told.unwrap_or_else(|| Arc::from([])),
-        })
+        Some(Task { person, notice, fields: Arc::clone(&notices.get(at)?.fields), told: told.unwrap_or_default() })
     }
 }

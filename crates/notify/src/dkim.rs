@@ -1,7 +1,7 @@
 //! Signs mails (RFC 6376, relaxed/relaxed; RFC 8463 for Ed25519) over the very bytes that are sent.
 //!
 //! `ring` signs in constant time. Headers that a receiver shows are named once more than they stand in the mail, so that
-//! nobody can add another From or Subject in front of the signed one.
+//! nobody can add another From or Reply-To to a signed one.
 
 use crate::Error;
 use crate::config::Dkim;
@@ -14,21 +14,26 @@ use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// Signed where they stand in the mail; those with `true` are also signed as absent beyond that.
-const HEADERS: &[(&str, bool)] = &[
-    ("from", true),
-    ("to", true),
-    ("subject", true),
-    ("date", true),
-    ("reply-to", true),
-    ("message-id", false),
-    ("mime-version", false),
-    ("content-type", false),
-    ("content-transfer-encoding", false),
-    ("auto-submitted", false),
+/// Signed where they stand in the mail, and each as absent once more: those that the mail lacks too. A second Reply-To,
+/// or a second Content-Type that shows another text, would otherwise leave the signature good.
+const HEADERS: &[&str] = &[
+    "from",
+    "sender",
+    "to",
+    "cc",
+    "subject",
+    "date",
+    "reply-to",
+    "message-id",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "auto-submitted",
 ];
 /// Characters of the signature in a line.
 const FOLD_CHARS: usize = 72;
+/// Names of signed headers in a line.
+const NAMES_IN_LINE: usize = 5;
 
 /// Signs for one domain and selector.
 pub struct Signer {
@@ -79,26 +84,26 @@ impl Signer {
         let headers = unfolded(head);
         let mut names = Vec::new();
         let mut signed = String::new();
-        for (name, also_absent) in HEADERS {
-            let Some((_, value)) = headers.iter().find(|(known, _)| known == name) else { continue };
-            names.push(*name);
-            if *also_absent {
-                names.push(name);
+        for name in HEADERS {
+            if let Some((_, value)) = headers.iter().find(|(known, _)| known == name) {
+                names.push(*name);
+                signed.push_str(&format!("{name}:{value}\r\n"));
             }
-            signed.push_str(&format!("{name}:{value}\r\n"));
+            // A name beyond the last header of it stands for nothing (RFC 6376, 5.4.2).
+            names.push(name);
         }
         let algorithm = match self.key {
             Key::Rsa(_) => "rsa-sha256",
             Key::Ed25519(_) => "ed25519-sha256",
         };
-        let (domain, selector, names) = (&self.domain, &self.selector, names.join(":"));
+        let (domain, selector, names) = (&self.domain, &self.selector, folded_names(&names));
         let tags = [
             format!("v=1; a={algorithm}; c=relaxed/relaxed; d={domain}; s={selector}; t={at};"),
             format!("h={names};"),
             format!("bh={body_hash};"),
             "b=".to_owned(),
         ];
-        signed.push_str(&format!("dkim-signature:{}", tags.join(" ")));
+        signed.push_str(&format!("dkim-signature:{}", tags.join(" ").replace("\r\n ", " ")));
         let signature = STANDARD.encode(self.signature(signed.as_bytes())?);
         // Folding is white space, which the relaxed form makes one space, and which does not count inside `b=`.
         let mut header = format!("DKIM-Signature: {}", tags.join("\r\n "));
@@ -124,6 +129,11 @@ impl Signer {
             Key::Ed25519(key) => Ok(key.sign(&Sha256::digest(message)).as_ref().to_vec()),
         }
     }
+}
+
+/// Names with a fold behind each few: white space around their colons counts for nothing (RFC 6376, 3.5).
+fn folded_names(names: &[&str]) -> String {
+    names.chunks(NAMES_IN_LINE).map(|line| line.join(":")).collect::<Vec<_>>().join(":\r\n ")
 }
 
 impl std::fmt::Debug for Signer {
@@ -181,6 +191,21 @@ mod tests {
         assert_eq!(relaxed_body("no line end"), "no line end\r\n");
         assert_eq!(relaxed_body(""), "");
         assert_eq!(relaxed_body("\r\n\r\n"), "");
+    }
+
+    /// A PKCS#8 key of Ed25519 (RFC 8410, section 10.3): version 1, seed only.
+    const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn no_header_that_a_receiver_shows_or_reads_the_text_by_can_be_added() {
+        let signer = Signer::new("example.jp", "s1", KEY, Path::new("dkim.pem")).expect("a key");
+        let mail = b"From: a@example.jp\r\nTo: b@example.jp\r\nSubject: x\r\nContent-Type: text/plain\r\n\r\ny\r\n";
+        let header = signer.sign(mail, 0).expect("signed");
+        let names = header.split("h=").nth(1).and_then(|rest| rest.split(';').next()).expect("h=");
+        let count = |name: &str| names.split(':').filter(|known| known.trim() == name).count();
+        // One more than the mail has: those that it lacks once.
+        assert_eq!(["from", "to", "subject", "content-type"].map(count), [2; 4], "{names}");
+        assert_eq!(["reply-to", "cc", "sender", "date", "mime-version"].map(count), [1; 5], "{names}");
     }
 
     #[test]

@@ -116,10 +116,17 @@ fn status(body: &str, found: &mut Found) {
         // Our mails have one recipient. Where a list made more of it, one failure is one.
         if found.action != Some(Action::Failed) {
             found.action = Some(action);
-            found.status =
-                value(&fields, "status").and_then(|status| status.split_whitespace().next()).map(str::to_owned);
+            let status = value(&fields, "status").and_then(|status| status.split_whitespace().next());
+            found.status = status.filter(|status| is_enhanced_status(status)).map(str::to_owned);
         }
     }
+}
+
+/// Three numbers (RFC 3463). Whoever writes a report may write anything else there, an address too: that is not kept.
+pub(crate) fn is_enhanced_status(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    parts.len() == 3
+        && parts.iter().all(|part| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn note_ids(headers: &[(String, String)], name: &str, found: &mut Found) {
@@ -217,6 +224,15 @@ mod tests {
             "no report",
         );
         check("", "no report");
+    }
+
+    #[test]
+    fn a_status_that_is_none_is_not_kept() {
+        check(&POSTFIX.replace("Status: 5.1.1", "Status: taro@example.jp"), "Failed  <0011@hakonefx.example>");
+        check(
+            &POSTFIX.replace("Status: 5.1.1", "Status: 5.1.1 (no such user)"),
+            "Failed 5.1.1 <0011@hakonefx.example>",
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The journal of one campaign: a file that only grows, each line chained to the one before by SHA-256, synced in groups.
 //!
 //! What `append` returned for is durable. A tail that a crash tore was never acknowledged and is cut off; any other line
-//! that does not fit the chain is an error. [`Writer`] lets many senders share one sync.
+//! that does not fit the chain is an error. A journal is read line by line and nothing of it is kept: who reads folds.
+//! [`Writer`] lets many senders share one sync.
 
 use crate::{Entry, Error};
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -17,6 +18,10 @@ use tokio::sync::oneshot;
 pub const JOURNAL_BYTES_MAX: u64 = 4 << 30;
 /// Entries that share one sync at most; more wait for the next.
 const GROUP_ENTRIES_MAX: usize = 4_096;
+/// Entries that are made into bytes at once; a longer list is written in parts, and synced once.
+const PART_ENTRIES_MAX: usize = 4_096;
+/// The longest line; the reader holds no more of a file. A longer one was not written by `append`, and is an error.
+const LINE_BYTES_MAX: u64 = 1 << 20;
 /// Hexadecimal digits of the chain and a space.
 const LINE_HEAD_BYTES: usize = 65;
 
@@ -29,17 +34,17 @@ pub struct Head {
     pub chain: [u8; 32],
 }
 
-/// What was read.
-#[derive(Debug)]
-pub struct Contents {
-    /// The entries.
-    pub entries: Vec<Entry>,
-    /// The chain behind each line.
-    chains: Vec<[u8; 32]>,
+/// How far a journal goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it stands.
+    pub head: Head,
     /// Bytes of whole lines.
-    length: u64,
+    pub whole_bytes: u64,
     /// Bytes behind them, torn by a crash.
-    pub torn: u64,
+    pub torn_bytes: u64,
+    /// Of the heads that were asked for, one that it did not go through.
+    pub missing: Option<Head>,
 }
 
 /// An open journal; it holds the lock until it is dropped.
@@ -50,56 +55,48 @@ pub struct Journal {
     head: Head,
 }
 
-impl Contents {
-    /// Whether the journal went through this head.
-    #[must_use]
-    pub fn holds(&self, head: Head) -> bool {
-        let at = usize::try_from(head.lines).ok().and_then(|lines| lines.checked_sub(1));
-        at.map_or(head.chain == [0; 32], |at| self.chains.get(at) == Some(&head.chain))
-    }
-
-    /// Where it stands.
-    #[must_use]
-    pub fn head(&self) -> Head {
-        Head { lines: self.chains.len() as u64, chain: self.chains.last().copied().unwrap_or_default() }
-    }
-
-    /// The bytes of a journal. Pure; `path` is its name in errors.
-    pub fn parse(bytes: &[u8], path: &Path) -> Result<Contents, Error> {
-        let mut contents = Contents { entries: Vec::new(), chains: Vec::new(), length: 0, torn: 0 };
-        let mut chain = [0; 32];
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let entry = match read_line(line, &chain) {
-                Ok(entry) => entry,
-                // Only the end of a file can be torn: a line without its end, or one with pages never written.
-                Err(_) if !line.ends_with(b"\n") || line.contains(&0) => break,
-                Err(what) => {
-                    let line = contents.chains.len() as u64 + 1;
-                    return Err(Error::NotWhole { path: path.to_owned(), line, what });
-                }
-            };
-            chain = next_chain(&chain, &line[LINE_HEAD_BYTES..line.len() - 1]);
-            contents.chains.push(chain);
-            contents.entries.push(entry);
-            contents.length += line.len() as u64;
-        }
-        contents.torn = bytes.len() as u64 - contents.length;
-        Ok(contents)
-    }
-
-    /// Reads a journal that another process may be writing; one that is not there is empty.
-    pub fn read(path: &Path) -> Result<Contents, Error> {
-        let cannot = |err| Error::Read { path: path.to_owned(), err };
-        match std::fs::metadata(path) {
-            Ok(known) if known.len() > JOURNAL_BYTES_MAX => {
-                return Err(cannot(io::Error::other(format!("it has more than {JOURNAL_BYTES_MAX} bytes"))));
+/// Reads the lines of a journal, gives each entry to `each`, and looks for the heads in `known`. `path` is its name in
+/// errors. What `each` refuses ends the reading.
+pub fn read_lines(
+    mut lines: impl BufRead,
+    path: &Path,
+    known: &[Head],
+    mut each: impl FnMut(Entry) -> Result<(), Error>,
+) -> Result<Extent, Error> {
+    let cannot = |err| Error::Read { path: path.to_owned(), err };
+    let mut known = known.to_vec();
+    known.sort_unstable_by_key(|head| head.lines);
+    let mut known = known.into_iter().peekable();
+    let mut head = Head { lines: 0, chain: [0; 32] };
+    let mut extent = Extent { head, whole_bytes: 0, torn_bytes: 0, missing: None };
+    let mut line = Vec::new();
+    loop {
+        while let Some(wanted) = known.next_if(|wanted| wanted.lines == head.lines) {
+            if wanted.chain != head.chain {
+                extent.missing.get_or_insert(wanted);
             }
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Contents::parse(&[], path),
-            Err(err) => return Err(cannot(err)),
-            Ok(_) => {}
         }
-        Contents::parse(&std::fs::read(path).map_err(cannot)?, path)
+        line.clear();
+        (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(cannot)?;
+        if line.is_empty() {
+            break;
+        }
+        let entry = match read_line(&line, &head.chain) {
+            Ok(entry) => entry,
+            // Only the end of a file can be torn: a line without its end, or one with pages never written.
+            Err(_) if line.contains(&0) || !line.ends_with(b"\n") && (line.len() as u64) < LINE_BYTES_MAX => break,
+            Err(what) => return Err(Error::NotWhole { path: path.to_owned(), line: head.lines + 1, what }),
+        };
+        let chain = next_chain(&head.chain, &line[LINE_HEAD_BYTES..line.len() - 1]);
+        head = Head { lines: head.lines + 1, chain };
+        extent.whole_bytes += line.len() as u64;
+        each(entry)?;
     }
+    let behind = io::copy(&mut lines, &mut io::sink()).map_err(cannot)?;
+    extent.torn_bytes = line.len() as u64 + behind;
+    extent.missing = extent.missing.or(known.next());
+    extent.head = head;
+    Ok(extent)
 }
 
 fn read_line(line: &[u8], chain: &[u8; 32]) -> Result<Entry, String> {
@@ -116,8 +113,13 @@ fn next_chain(before: &[u8; 32], entry: &[u8]) -> [u8; 32] {
 }
 
 impl Journal {
-    /// Opens a journal for writing, making it (and its directory) when there is none, and cuts a torn tail off.
-    pub fn open(path: &Path) -> Result<(Journal, Contents), Error> {
+    /// Opens a journal for writing, making it (and its directory) when there is none, and cuts a torn tail off. Nothing is
+    /// cut where a head in `known` is missing: that is for whoever opens it to tell.
+    pub fn open(
+        path: &Path,
+        known: &[Head],
+        each: impl FnMut(Entry) -> Result<(), Error>,
+    ) -> Result<(Journal, Extent), Error> {
         let cannot = |err| Error::Journal { path: path.to_owned(), err };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(cannot)?;
@@ -127,13 +129,25 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(Error::InUse(path.to_owned())),
             Err(TryLockError::Error(err)) => return Err(cannot(err)),
         }
-        let contents = Contents::read(path)?;
-        if contents.torn > 0 {
-            file.set_len(contents.length).map_err(cannot)?;
+        let extent = Journal::read(path, known, each)?;
+        if extent.torn_bytes > 0 && extent.missing.is_none() {
+            file.set_len(extent.whole_bytes).map_err(cannot)?;
         }
         file.sync_all().and_then(|()| File::open(dir)?.sync_all()).map_err(cannot)?;
-        let head = contents.head();
-        Ok((Journal { path: path.to_owned(), file, head }, contents))
+        Ok((Journal { path: path.to_owned(), file, head: extent.head }, extent))
+    }
+
+    /// Reads a journal that another process may be writing; one that is not there is empty.
+    pub fn read(path: &Path, known: &[Head], each: impl FnMut(Entry) -> Result<(), Error>) -> Result<Extent, Error> {
+        let cannot = |err| Error::Read { path: path.to_owned(), err };
+        let file = match File::open(path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return read_lines(&[][..], path, known, each),
+            opened => opened.map_err(cannot)?,
+        };
+        if file.metadata().map_err(cannot)?.len() > JOURNAL_BYTES_MAX {
+            return Err(cannot(io::Error::other(format!("it has more than {JOURNAL_BYTES_MAX} bytes"))));
+        }
+        read_lines(BufReader::with_capacity(1 << 16, file), path, known, each)
     }
 
     /// Whether another process is writing the journal.
@@ -145,20 +159,24 @@ impl Journal {
     /// Appends entries; when this returns they are durable. After an error the journal must be opened anew.
     pub fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
         let cannot = |err| Error::Journal { path: self.path.clone(), err };
-        let mut bytes = Vec::with_capacity(entries.len() * 256);
         let mut head = self.head;
-        for entry in entries {
-            let entry = serde_json::to_vec(entry).map_err(|err| cannot(io::Error::other(err)))?;
-            head = Head { lines: head.lines + 1, chain: next_chain(&head.chain, &entry) };
-            let mut digits = [0; 64];
-            // 32 bytes are always 64 digits.
-            let _ = hex::encode_to_slice(head.chain, &mut digits);
-            bytes.extend_from_slice(&digits);
-            bytes.push(b' ');
-            bytes.extend_from_slice(&entry);
-            bytes.push(b'\n');
+        let mut bytes = Vec::with_capacity(entries.len().min(PART_ENTRIES_MAX) * 256);
+        for part in entries.chunks(PART_ENTRIES_MAX) {
+            bytes.clear();
+            for entry in part {
+                let entry = serde_json::to_vec(entry).map_err(|err| cannot(io::Error::other(err)))?;
+                head = Head { lines: head.lines + 1, chain: next_chain(&head.chain, &entry) };
+                let mut digits = [0; 64];
+                // 32 bytes are always 64 digits.
+                let _ = hex::encode_to_slice(head.chain, &mut digits);
+                bytes.extend_from_slice(&digits);
+                bytes.push(b' ');
+                bytes.extend_from_slice(&entry);
+                bytes.push(b'\n');
+            }
+            self.file.write_all(&bytes).map_err(cannot)?;
         }
-        self.file.write_all(&bytes).and_then(|()| self.file.sync_data()).map_err(cannot)?;
+        self.file.sync_data().map_err(cannot)?;
         self.head = head;
         Ok(())
     }

@@ -87,7 +87,7 @@ pub fn document(
 
 /// The printing house's list: one line a letter, in the order of the documents' pages.
 pub fn csv(desk: &Desk, batch: u32, letters: &[Letter<'_>]) -> Result<Vec<u8>, Error> {
-    let lines_max = letters.iter().map(|letter| letter.recipient.postal.len()).max().unwrap_or(0);
+    let lines_max = letters.iter().map(|letter| letter.recipient.postal().count()).max().unwrap_or(0);
     let mut csv = csv::Writer::from_writer(Vec::new());
     let cannot = |err: csv::Error| Error::Compose(err.to_string());
     let mut head =
@@ -99,9 +99,10 @@ pub fn csv(desk: &Desk, batch: u32, letters: &[Letter<'_>]) -> Result<Vec<u8>, E
         let page = &mut pages[letter.language as usize];
         *page += 1;
         let reference = format!("{}-{}", letter.person, letter.notice);
-        let name = desk.honorific(letter.language, &letter.recipient.name);
+        let name = desk.honorific(letter.language, letter.recipient.name());
         let mut row = vec![batch.to_string(), page.to_string(), letter.language.to_string(), reference, cell(&name)];
-        row.extend((0..lines_max).map(|line| cell(letter.recipient.postal.get(line).map_or("", String::as_str))));
+        let postal = letter.recipient.postal().chain(std::iter::repeat("")).take(lines_max);
+        row.extend(postal.map(cell));
         csv.write_record(&row).map_err(cannot)?;
     }
     csv.into_inner().map_err(|err| Error::Compose(err.to_string()))
@@ -109,12 +110,16 @@ pub fn csv(desk: &Desk, batch: u32, letters: &[Letter<'_>]) -> Result<Vec<u8>, E
 
 /// A spreadsheet would run what begins like a formula.
 fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() }
+    if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn address(desk: &Desk, letter: &Letter<'_>) -> Vec<String> {
-    let name = desk.honorific(letter.language, &letter.recipient.name);
-    let postal = letter.recipient.postal.iter().cloned();
+    let name = desk.honorific(letter.language, letter.recipient.name());
+    let postal = letter.recipient.postal().map(str::to_owned);
     match letter.language {
         Lang::Ja => postal.chain([name]).collect(),
         Lang::En => std::iter::once(name).chain(postal).collect(),
@@ -166,6 +171,7 @@ mod tests {
     #[test]
     fn a_cell_is_never_a_formula() {
         assert_eq!(cell("=cmd()"), "'=cmd()");
+        assert_eq!(cell("＝cmd()"), "'＝cmd()", "some spreadsheets take it for =");
         assert_eq!(cell("東京都"), "東京都");
     }
 }

@@ -24,6 +24,7 @@ pub mod register;
 #[cfg(test)]
 mod scenarios;
 pub mod send;
+pub mod single;
 mod smtp;
 pub mod template;
 #[cfg(test)]
@@ -34,5 +35,5 @@ pub use campaign::{APPROVERS_MIN, CLOCK_BACK_MAX, Campaign, Counts, Notice, Stat
 pub use claim::Claim;
 pub use error::Error;
 pub use event::{Bounce, ClaimKind, Decision, Doubt, Entry, Event, Way};
-pub use journal::{Contents, Head, JOURNAL_BYTES_MAX, Journal, Writer};
+pub use journal::{Extent, Head, JOURNAL_BYTES_MAX, Journal, Writer, read_lines};
 pub use key::{NoticeKey, PersonKey};

@@ -6,8 +6,9 @@
 use crate::config::Register;
 use crate::register::{Recipient, Recipients};
 use crate::{Campaign, Error, Event, NoticeKey, PersonKey, State, Way};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Complaints about one scope that are told in full.
 const ERRORS_MAX: usize = 20;
@@ -17,6 +18,8 @@ const ERRORS_MAX: usize = 20;
 pub struct Scope {
     /// By keyed hash.
     pub persons: BTreeMap<PersonKey, Exposed>,
+    /// Sets of fields, each once: there are few, and many persons.
+    sets: HashSet<Arc<BTreeSet<String>>>,
 }
 
 /// What left of a person.
@@ -25,9 +28,9 @@ pub struct Exposed {
     /// The register's place in the configuration.
     pub register: usize,
     /// The firm's key of the row.
-    pub row_key: String,
+    pub row_key: Box<str>,
     /// Columns, by name.
-    pub fields: BTreeSet<String>,
+    pub fields: Arc<BTreeSet<String>>,
 }
 
 /// What a plan adds.
@@ -112,13 +115,26 @@ impl Scope {
             return Err("it names no field that left".to_owned());
         }
         let person = key.person(case, register, row_key);
+        // A person may have several rows: each adds what it names.
+        let before = self.persons.get(&person).map(|exposed| Arc::clone(&exposed.fields)).unwrap_or_default();
+        let fields = before.iter().cloned().chain(words.into_iter().map(str::to_owned)).collect();
+        let fields = self.interned(fields);
         let exposed = self.persons.entry(person).or_insert_with(|| Exposed {
             register: place,
-            row_key: row_key.to_owned(),
-            fields: BTreeSet::new(),
+            row_key: row_key.into(),
+            fields: Arc::default(),
         });
-        exposed.fields.extend(words.into_iter().map(str::to_owned));
+        exposed.fields = fields;
         Ok(())
+    }
+
+    fn interned(&mut self, fields: BTreeSet<String>) -> Arc<BTreeSet<String>> {
+        if let Some(set) = self.sets.get(&fields) {
+            return Arc::clone(set);
+        }
+        let set = Arc::new(fields);
+        self.sets.insert(Arc::clone(&set));
+        set
     }
 }
 
@@ -138,9 +154,8 @@ pub fn plan(campaign: &Campaign, scope: &Scope, recipients: &Recipients) -> Plan
             }
             Some(last) => {
                 let has_more = !exposed.fields.is_subset(&told);
-                // Somebody who had no address has one now.
-                let is_reachable =
-                    last.state == State::NoAddress && way != last.way && matches!(way, Way::Mail | Way::Letter);
+                // Somebody who had no address, when it was planned or when it was to be sent, has one now.
+                let is_reachable = last.state == State::NoAddress && matches!(way, Way::Mail | Way::Letter);
                 if !has_more && !is_reachable {
                     plan.unchanged += 1;
                     if matches!(last.state, State::NoAddress) {
@@ -168,8 +183,8 @@ pub fn plan(campaign: &Campaign, scope: &Scope, recipients: &Recipients) -> Plan
 impl Plan {
     fn tell(&mut self, way: Way, exposed: &Exposed) {
         match way {
-            Way::NotInRegister => self.missing.push((exposed.register, exposed.row_key.clone())),
-            Way::NoAddress => self.without_address.push((exposed.register, exposed.row_key.clone())),
+            Way::NotInRegister => self.missing.push((exposed.register, exposed.row_key.to_string())),
+            Way::NoAddress => self.without_address.push((exposed.register, exposed.row_key.to_string())),
             Way::Mail | Way::Letter => {}
         }
     }

@@ -11,22 +11,19 @@ use std::collections::hash_map::Entry;
 
 /// Complaints about one file that are told in full.
 const ERRORS_MAX: usize = 20;
+/// Characters of a name or of a line of an address; beyond, the person counts as having none, and an operator decides.
+const LINE_CHARS_MAX: usize = 200;
 
-/// A person as the register has it.
+/// A person as the register has it: one piece of memory, for there is one a person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The register's place in the configuration.
-    pub register: usize,
-    /// The firm's key of the row.
-    pub row_key: String,
-    /// The name.
-    pub name: String,
-    /// The mail address, if it can be used.
-    pub mail: Option<Address>,
-    /// The language, if the row names one.
-    pub language: Option<Lang>,
-    /// The lines of the postal address; none when there is no address.
-    pub postal: Vec<String>,
+    /// Row key, name, mail address, and the lines of the postal address with a line break between them.
+    cells: Box<str>,
+    row_key_bytes: u32,
+    name_bytes: u32,
+    mail_bytes: u32,
+    register: u16,
+    language: Option<Lang>,
 }
 
 /// Persons by their keyed hash.
@@ -40,20 +37,93 @@ impl std::fmt::Debug for Recipient {
 }
 
 impl Recipient {
+    /// None when a cell has more bytes than there is memory for in any machine that this runs on.
+    fn new(
+        register: usize,
+        row_key: &str,
+        name: &str,
+        mail: &str,
+        language: Option<Lang>,
+        postal: &[String],
+    ) -> Option<Recipient> {
+        let bytes = |text: &str| u32::try_from(text.len()).ok();
+        Some(Recipient {
+            row_key_bytes: bytes(row_key)?,
+            name_bytes: bytes(name)?,
+            mail_bytes: bytes(mail)?,
+            register: u16::try_from(register).ok()?,
+            language,
+            cells: format!("{row_key}{name}{mail}{}", postal.join("\n")).into_boxed_str(),
+        })
+    }
+
+    /// The register's place in the configuration.
+    #[must_use]
+    pub fn register(&self) -> usize {
+        usize::from(self.register)
+    }
+
+    /// The firm's key of the row.
+    #[must_use]
+    pub fn row_key(&self) -> &str {
+        self.cut(0, self.row_key_bytes)
+    }
+
+    /// The name on one line; empty when the register has none that can be used.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.cut(self.row_key_bytes, self.name_bytes)
+    }
+
+    /// The mail address, if it can be used.
+    #[must_use]
+    pub fn mail(&self) -> Option<&str> {
+        Some(self.cut(self.row_key_bytes + self.name_bytes, self.mail_bytes)).filter(|mail| !mail.is_empty())
+    }
+
+    /// The same as the relay is told it.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.mail().and_then(address)
+    }
+
+    /// The language, if the row names one.
+    #[must_use]
+    pub fn language(&self) -> Option<Lang> {
+        self.language
+    }
+
+    /// The lines of the postal address; none when there is no address.
+    pub fn postal(&self) -> impl Iterator<Item = &str> {
+        let begin = self.row_key_bytes + self.name_bytes + self.mail_bytes;
+        self.cells[begin as usize..].lines()
+    }
+
+    /// Whether there is a postal address.
+    #[must_use]
+    pub fn has_postal(&self) -> bool {
+        self.postal().next().is_some()
+    }
+
     /// How this person can be reached.
     #[must_use]
     pub fn way(&self) -> Way {
-        match (&self.mail, self.name.is_empty(), self.postal.is_empty()) {
+        match (self.mail(), self.name().is_empty(), self.has_postal()) {
             (Some(_), false, _) => Way::Mail,
-            (_, false, false) => Way::Letter,
+            (_, false, true) => Way::Letter,
             _ => Way::NoAddress,
         }
     }
 
-    /// The receiving domain, in lower case.
+    /// The receiving domain, in lower case; empty without an address.
     #[must_use]
     pub fn domain(&self) -> String {
-        self.mail.as_ref().map_or_else(String::new, |mail| mail.domain().to_ascii_lowercase())
+        let domain = self.mail().and_then(|mail| mail.rsplit_once('@'));
+        domain.map_or_else(String::new, |(_, domain)| domain.to_ascii_lowercase())
+    }
+
+    fn cut(&self, begin: u32, bytes: u32) -> &str {
+        &self.cells[begin as usize..(begin + bytes) as usize]
     }
 }
 
@@ -97,20 +167,20 @@ pub fn read(
             // Which of two rows is meant cannot be known, and a wrong address would be a leak.
             Entry::Occupied(_) => errors.push(format!("row {line} has the key of a row before it")),
             Entry::Vacant(place_of) => {
-                let postal: Vec<&str> = columns.postal.iter().map(|at| cell(*at)).collect();
+                let postal: Vec<String> = columns.postal.iter().map(|at| line_of(cell(*at))).collect();
                 let is_complete = postal.last().is_some_and(|line| !line.is_empty());
-                place_of.insert(Recipient {
-                    register: place,
-                    row_key: cell(columns.row_key).to_owned(),
-                    name: cell(columns.person).to_owned(),
-                    mail: address(cell(columns.mail)),
-                    language: columns.language.and_then(|at| Lang::of(cell(at))),
-                    postal: if is_complete {
-                        postal.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect()
-                    } else {
-                        Vec::new()
-                    },
-                });
+                let postal: Vec<String> =
+                    if is_complete { postal.into_iter().filter(|line| !line.is_empty()).collect() } else { Vec::new() };
+                let mail = cell(columns.mail);
+                let mail = address(mail).map_or("", |_| mail);
+                let language = columns.language.and_then(|at| Lang::of(cell(at)));
+                let name = line_of(cell(columns.person));
+                match Recipient::new(place, cell(columns.row_key), &name, mail, language, &postal) {
+                    Some(recipient) => {
+                        place_of.insert(recipient);
+                    }
+                    None => errors.push(format!("row {line} is too long")),
+                }
             }
         }
     }
@@ -125,8 +195,26 @@ pub fn read(
     Err(wrong(format!("\n  {}", errors.join("\n  "))))
 }
 
+/// A cell as one line of text: a line break would begin another line of a mail, and marks of direction would turn the
+/// firm's own words around. Too long a one is empty.
+fn line_of(cell: &str) -> String {
+    let is_shown = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let spaced =
+        cell.chars().filter(is_shown).map(|c| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c });
+    let mut line = String::new();
+    let mut was_break = false;
+    for c in spaced {
+        if c != ' ' || !was_break {
+            line.push(c);
+        }
+        was_break = c == ' ';
+    }
+    let line = line.trim();
+    if line.chars().count() > LINE_CHARS_MAX { String::new() } else { line.to_owned() }
+}
+
 /// An address that any relay takes: ASCII, one person.
-fn address(text: &str) -> Option<Address> {
+pub(crate) fn address(text: &str) -> Option<Address> {
     text.is_ascii().then(|| text.parse().ok()).flatten()
 }
 

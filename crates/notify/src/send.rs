@@ -76,7 +76,7 @@ pub fn settle(campaign: &mut Campaign, journal: &mut Journal, now: Timestamp) ->
 
 /// Sends what is queued. `stop` may be set from outside: mails under way are ended, no other is begun.
 pub async fn run(
-    campaign: &Campaign,
+    campaign: Arc<Campaign>,
     desk: Arc<Desk>,
     journal: Journal,
     clock: Arc<Clock>,
@@ -84,8 +84,9 @@ pub async fn run(
 ) -> Result<(Run, Journal), Error> {
     let config = desk.config().clone();
     let door = Door::new(&config.relay)?;
-    let schedule = Schedule::new(campaign, &desk, &config, clock());
+    let schedule = Schedule::new(&campaign, &desk, &config, clock());
     let shared = Arc::new(Shared {
+        campaign,
         config,
         sender: desk.sender().clone(),
         door,
@@ -116,6 +117,8 @@ pub async fn run(
 
 /// What all workers share.
 struct Shared {
+    /// As it was at the begin: what is to be written.
+    campaign: Arc<Campaign>,
     config: Config,
     sender: lettre::Address,
     door: Door,
@@ -160,12 +163,17 @@ impl Worker {
     async fn turn(&mut self, job: Job) {
         let Some(connection) = self.connect().await else { return lock(&self.shared.schedule).put_back(job) };
         let now = (self.shared.clock)();
-        let (to, bytes) = match self.shared.written.write(job.task.clone(), now).await {
+        let (person, notice) = (job.person, job.notice);
+        // The schedule was made of this campaign.
+        let Some(task) = self.shared.campaign.task(person, notice) else {
+            self.connection = Some(connection);
+            return lock(&self.shared.schedule).done(&job);
+        };
+        let (to, bytes) = match self.shared.written.write(task, now).await {
             Ok(Written::Mail { to, bytes }) => (to, bytes),
             Ok(Written::Held(why)) => return self.held(connection, &job, why),
             Ok(Written::NoAddress(way)) => {
                 self.connection = Some(connection);
-                let (person, notice) = (job.task.person, job.task.notice);
                 self.note(Event::AddressGone { person, notice, way });
                 lock(&self.shared.told).run.no_address += 1;
                 return lock(&self.shared.schedule).done(&job);
@@ -177,7 +185,6 @@ impl Worker {
             }
         };
         lock(&self.shared.told).run.scanned += 1;
-        let (person, notice) = (job.task.person, job.task.notice);
         let durable = self.shared.writer.append(self.entry(Event::Attempt { person, notice }));
         let durable = async { durable.await.is_ok() };
         let (outcome, connection) = connection.send(&self.shared.sender, &to, &bytes, durable).await;
@@ -220,7 +227,7 @@ impl Worker {
 
     fn held(&mut self, connection: Connection, job: &Job, why: String) {
         self.connection = Some(connection);
-        let (person, notice) = (job.task.person, job.task.notice);
+        let (person, notice) = (job.person, job.notice);
         self.note(Event::Held { person, notice, why: why.clone() });
         let mut told = lock(&self.shared.told);
         told.run.held += 1;
@@ -231,7 +238,7 @@ impl Worker {
     }
 
     fn ended(&self, job: Job, outcome: Outcome) {
-        let (person, notice) = (job.task.person, job.task.notice);
+        let (person, notice) = (job.person, job.notice);
         let mut told = lock(&self.shared.told);
         let is_refusal = is_of_the_relay(&outcome);
         let is_unknown = matches!(outcome, Outcome::Unknown(_));
@@ -278,7 +285,7 @@ impl Worker {
     }
 
     fn put_off(&self, job: Job, code: u16) {
-        let (person, notice) = (job.task.person, job.task.notice);
+        let (person, notice) = (job.person, job.notice);
         let is_at_once = code == 0 && job.tries <= TRIES_AT_ONCE_MAX;
         let delay = if is_at_once { SignedDuration::ZERO } else { self.shared.config.retry.delay(job.tries) };
         let until = (self.shared.clock)().saturating_add(delay).unwrap_or(Timestamp::MAX);

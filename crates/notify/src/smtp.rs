@@ -2,19 +2,21 @@
 //!
 //! The line that counts is the end of the data. Before the relay was given all of it, the mail was certainly not taken;
 //! behind it, only an answer tells. `lettre` speaks the protocol, step by step; [`Wire`] sits under it (and under TLS) and
-//! sees whether the writing failed or the reading. Replies must have exactly the code that their step has: a relay that
-//! says more than it was asked cannot pass one mail's answer off as another's.
+//! sees whether the writing failed or the reading. Replies must have exactly the code that their step has, and [`turns`]
+//! lets one reply through to each thing that is said: a relay that says more than it was asked cannot pass one mail's
+//! answer off as another's. STARTTLS is spoken here, so that nothing that was said in clear counts behind it.
+
+mod turns;
 
 use crate::config::{Relay, Tls};
 use crate::{Doubt, Error};
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +25,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use turns::{Duplex, Turns};
 
 /// Mails that one connection takes; then another is made.
 const MAILS_MAX: u32 = 200;
@@ -37,7 +39,7 @@ pub(crate) struct Door {
     hello: ClientId,
     timeout: Duration,
     credentials: Option<Credentials>,
-    tls: Option<(Arc<rustls::ClientConfig>, TlsParameters)>,
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// A connection that is ready for a mail.
@@ -126,7 +128,7 @@ impl Door {
             Tls::None => None,
             _ => {
                 let own = relay.ca_file.as_deref().map(read).transpose()?;
-                Some(tls(&relay.host, own.as_deref()).map_err(wrong)?)
+                Some(tls(own.as_deref()).map_err(wrong)?)
             }
         };
         let hello = relay.hello.clone().map_or_else(ClientId::default, ClientId::Domain);
@@ -146,22 +148,25 @@ impl Door {
         // The end of the data is a write of its own: it must not wait for the answer to the packet before it.
         let _ = tcp.set_nodelay(true);
         let wire = Arc::new(Wire::default());
-        let watched = Watched { stream: tcp, wire: Arc::clone(&wire) };
-        let stream: Box<dyn AsyncTokioStream> = match (&self.tls, self.relay.tls) {
-            (Some((config, _)), Tls::Implicit) => {
+        let peer = tcp.peer_addr().map_err(|err| format!("it cannot be reached ({err})"))?;
+        let mut watched = Watched { stream: tcp, wire: Arc::clone(&wire) };
+        let greeting = match self.relay.tls {
+            Tls::Starttls => turns::starttls(&mut watched, &self.hello).await?,
+            Tls::Implicit | Tls::None => Vec::new(),
+        };
+        let stream: Box<dyn Duplex> = match &self.tls {
+            Some(config) => {
                 let name = rustls_pki_types::ServerName::try_from(self.relay.host.clone());
                 let name = name.map_err(|_| "its name is not one that a certificate can have".to_owned())?;
                 let secured = TlsConnector::from(Arc::clone(config)).connect(name, watched).await;
-                Box::new(Secured(secured.map_err(|err| format!("TLS failed ({err})"))?))
+                Box::new(secured.map_err(|err| format!("TLS failed ({err})"))?)
             }
-            _ => Box::new(watched),
+            None => Box::new(watched),
         };
+        let stream = Box::new(Turns::new(stream, peer, greeting, Arc::clone(&wire)));
         let failed = |step: &str, err: lettre::transport::smtp::Error| format!("{step} failed ({})", told(&err));
         let connected = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
         let mut smtp = connected.map_err(|err| failed("the greeting", err))?;
-        if let (Some((_, parameters)), Tls::Starttls) = (&self.tls, self.relay.tls) {
-            smtp.starttls(parameters.clone(), &self.hello).await.map_err(|err| failed("STARTTLS", err))?;
-        }
         if let Some(credentials) = &self.credentials {
             let signed_in = smtp.auth(DEFAULT_MECHANISMS, credentials).await;
             let is_final = signed_in.as_ref().is_err_and(lettre::transport::smtp::Error::is_permanent);
@@ -182,7 +187,6 @@ fn told(err: &lettre::transport::smtp::Error) -> String {
     match err.status() {
         Some(code) => format!("reply {code}"),
         None if err.is_client() => err.to_string(),
-        None if err.is_tls() => "the certificate is not trusted".to_owned(),
         None => "the connection was lost or the reply garbled".to_owned(),
     }
 }
@@ -302,13 +306,7 @@ fn code(response: &Response) -> u16 {
 
 fn enhanced_status(response: &Response) -> Option<String> {
     let first = response.message().next()?.split_whitespace().next()?;
-    let mut parts = first.split('.');
-    let is_number = |part: Option<&str>| {
-        part.is_some_and(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let is_status =
-        is_number(parts.next()) && is_number(parts.next()) && is_number(parts.next()) && parts.next().is_none();
-    is_status.then(|| first.to_owned())
+    crate::dsn::is_enhanced_status(first).then(|| first.to_owned())
 }
 
 /// The relay's number of a mail, as Postfix and Exim say it. Nothing else of a reply is kept: it may hold an address.
@@ -320,18 +318,14 @@ fn queue_id(response: &Response) -> Option<String> {
     (!id.is_empty() && next != Some('@') && next != Some('.')).then_some(id)
 }
 
-fn tls(host: &str, own: Option<&[u8]>) -> Result<(Arc<rustls::ClientConfig>, TlsParameters), String> {
+fn tls(own: Option<&[u8]>) -> Result<Arc<rustls::ClientConfig>, String> {
     use rustls_pki_types::CertificateDer;
     use rustls_pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     let (_added, _ignored) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let mut parameters = TlsParameters::builder(host.to_owned());
     if let Some(pem) = own {
-        let wrong = |_| "its certificates (relay.ca_file) are not PEM".to_owned();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(wrong)?;
-            parameters = parameters
-                .add_root_certificate(Certificate::from_der(certificate.to_vec()).map_err(|err| err.to_string())?);
+            let certificate = certificate.map_err(|_| "its certificates (relay.ca_file) are not PEM".to_owned())?;
             roots.add(certificate).map_err(|err| err.to_string())?;
         }
     }
@@ -341,8 +335,7 @@ fn tls(host: &str, own: Option<&[u8]>) -> Result<(Arc<rustls::ClientConfig>, Tls
         .map_err(|err| err.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let parameters = parameters.build_rustls().map_err(|err| err.to_string())?;
-    Ok((Arc::new(config), parameters))
+    Ok(Arc::new(config))
 }
 
 /// What a stream saw since the data began.
@@ -360,6 +353,11 @@ impl Wire {
 
     fn writing_failed(&self) -> bool {
         self.writing_failed.load(Ordering::Relaxed)
+    }
+
+    /// A write that was not begun: nothing of it left.
+    fn refuse_writing(&self) {
+        self.writing_failed.store(true, Ordering::Relaxed);
     }
 
     /// A write that fails while an answer is awaited (TLS answers alerts) is none of the data's.
@@ -398,42 +396,6 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for Watched {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
-    }
-}
-
-/// TLS from the first byte, over a stream under watch.
-#[derive(Debug)]
-struct Secured(TlsStream<Watched>);
-
-impl AsyncRead for Secured {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Secured {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for Secured {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.stream.peer_addr()
     }
 }
 

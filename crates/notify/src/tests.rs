@@ -1,5 +1,8 @@
 //! The fold's paths, the journal at every cut, the join of scopes, and mails that must not go.
 
+mod hostile;
+mod journal;
+
 use crate::config::Config;
 use crate::desk::{Desk, Task, Written};
 use crate::plan::{Scope, plan};
@@ -188,7 +191,7 @@ fn what_would_tell_somebody_twice_is_refused() {
 #[test]
 fn attempts_without_an_outcome_count_as_unknown_and_are_settled_once() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (mut journal, _) = Journal::open(&dir.path().join("journal.log")).expect("a journal");
+    let (mut journal, _) = Journal::open(&dir.path().join("journal.log"), &[], |_| Ok(())).expect("a journal");
     let config = config(CONFIG);
     let scope = scope("account_holders,HK10000001,email name,,,1\n", &config);
     let mut campaign = Campaign::default();
@@ -353,6 +356,30 @@ fn a_person_whose_row_is_gone_is_not_lost() {
 }
 
 #[test]
+fn a_person_whose_address_came_back_is_planned_again() {
+    let config = config(CONFIG);
+    let scope = scope("account_holders,HK10000001,email,,,1\n", &config);
+    let recipients = recipients(&config, CUSTOMERS);
+    let mut campaign = Campaign::default();
+    let planned = plan(&campaign, &scope, &recipients);
+    take(&mut campaign, planned.events);
+    // At the moment of sending the register had no address.
+    take(&mut campaign, vec![Event::AddressGone { person: person("HK10000001"), notice: 1, way: Way::NotInRegister }]);
+    let again = plan(&campaign, &scope, &recipients);
+    assert_eq!((again.replanned, again.unchanged), (1, 0));
+    take(&mut campaign, again.events);
+    assert_eq!(campaign.in_state(State::Queued).count(), 1);
+}
+
+#[test]
+fn an_entry_that_is_refused_changes_nothing() {
+    let mut campaign = Campaign::default();
+    let second = Event::Planned { person: person("x"), notice: 2, fields: Vec::new(), way: Way::Mail };
+    assert!(campaign.apply(&entry(second)).is_err());
+    assert_eq!(campaign.counts(false).persons, 0);
+}
+
+#[test]
 fn a_configuration_tells_all_that_is_wrong() {
     let told = |text: &str| Config::parse(text, Path::new("notify.toml")).expect_err("refused").to_string();
     let wrong = CONFIG
@@ -384,15 +411,25 @@ fn throttles_do_not_change_what_was_approved() {
     assert_ne!(hash(CONFIG), hash(&CONFIG.replace("no misuse", "some misuse")));
 }
 
-fn journal_bytes(count: u16) -> (Vec<u8>, Vec<Entry>) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (mut journal, _) = Journal::open(&path).expect("a journal");
-    let planned = |notice| Event::Planned { person: person("x"), notice, fields: vec!["名".into()], way: Way::Mail };
-    let entries: Vec<Entry> = (1..=count).map(|notice| entry(planned(notice))).collect();
-    journal.append(&entries).expect("appended");
-    drop(journal);
-    (std::fs::read(&path).expect("the file"), entries)
+#[test]
+fn what_there_is_one_of_a_person_is_small() {
+    assert!(size_of::<Notice>() <= 40, "{} bytes", size_of::<Notice>());
+    assert!(size_of::<register::Recipient>() <= 32, "{} bytes", size_of::<register::Recipient>());
+}
+
+#[test]
+fn a_recipient_is_what_its_row_says() {
+    let config = config(CONFIG);
+    let recipients = recipients(&config, CUSTOMERS);
+    let told = |row: &str| {
+        let recipient = &recipients[&person(row)];
+        let (mail, postal) = (recipient.mail().unwrap_or("-"), recipient.postal().collect::<Vec<_>>().join("/"));
+        format!("{} {} {mail} {postal} {:?}", recipient.row_key(), recipient.name(), recipient.way())
+    };
+    assert_eq!(told("HK10000001"), "HK10000001 山田 太郎 taro.yamada@example.jp 〒250-0001/神奈川県箱根町1-1 Mail");
+    assert_eq!(told("HK10000003"), "HK10000003 佐藤 花子 - 〒250-0003/神奈川県箱根町3-3 Letter");
+    assert_eq!(told("HK10000005"), "HK10000005 鈴木 一郎 -  NoAddress");
+    assert_eq!(recipients[&person("HK10000002")].domain(), "example.com");
 }
 
 #[test]
@@ -404,64 +441,8 @@ fn a_clock_that_stepped_back_is_an_error_before_any_mail() {
     assert!(told.contains("1440 min behind") && told.contains("--clock-is-right"), "{told}");
 }
 
-#[test]
-fn a_journal_cut_at_any_byte_holds_every_whole_line() {
-    let (bytes, entries) = journal_bytes(3);
-    for end in 0..=bytes.len() {
-        let contents = Contents::parse(&bytes[..end], Path::new("journal.log")).expect("a torn tail is no error");
-        let whole = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
-        assert_eq!(contents.entries, entries[..whole], "cut at {end}");
-    }
-}
-
-#[test]
-fn a_cut_journal_goes_on_and_an_edited_one_is_refused() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (bytes, entries) = journal_bytes(3);
-    std::fs::write(&path, &bytes[..bytes.len() - 7]).expect("written");
-    let (mut journal, contents) = Journal::open(&path).expect("a journal");
-    assert_eq!((contents.entries.len(), contents.torn > 0), (2, true));
-    assert!(matches!(Journal::open(&path), Err(Error::InUse(_))), "one writer at a time");
-    assert!(Journal::is_in_use(&path));
-    journal.append(&entries[2..]).expect("appended");
-    let head = journal.head();
-    drop(journal);
-    assert_eq!(std::fs::read(&path).expect("the file"), bytes, "as if it had never been cut");
-    assert!(Contents::read(&path).expect("whole").holds(head));
-    let mut edited = bytes.clone();
-    let at = edited.windows(4).position(|word| word == b"sato").expect("the operator");
-    edited[at] = b'S';
-    let told = Contents::parse(&edited, &path).expect_err("refused").to_string();
-    assert!(told.contains("line 1") && told.contains("changed"), "{told}");
-    assert!(!Contents::parse(&bytes[..bytes.len() / 2], &path).expect("cut").holds(head), "set back");
-}
-
-#[test]
-fn writers_share_syncs_and_lose_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("journal.log");
-    let (journal, _) = Journal::open(&path).expect("a journal");
-    let writer = Writer::start(journal);
-    let planned = |notice| Event::Planned { person: person("x"), notice, fields: Vec::new(), way: Way::Mail };
-    let waits: Vec<_> = (1..=500).map(|notice| writer.append(entry(planned(notice)))).collect();
-    waits.into_iter().for_each(|wait| wait.blocking_recv().expect("durable"));
-    let journal = writer.finish().expect("the journal");
-    assert_eq!(journal.head().lines, 500);
-    assert_eq!(Contents::read(&path).expect("whole").entries.len(), 500);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_bytes_behind_a_journal_are_an_error_or_are_cut(tail in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let (bytes, entries) = journal_bytes(2);
-        let with_tail = [bytes.as_slice(), &tail].concat();
-        if let Ok(contents) = Contents::parse(&with_tail, Path::new("journal.log")) {
-            prop_assert_eq!(contents.entries, entries);
-        }
-    }
-
     #[test]
     fn any_text_is_no_report_or_names_an_action(text in "(?s).{0,400}") {
         let _ = dsn::read(&text);

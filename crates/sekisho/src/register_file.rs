@@ -23,7 +23,12 @@ pub(crate) fn header(path: &Path, encoding: Encoding) -> io::Result<Vec<String>>
 /// The whole file as UTF-8, and the encoding that it was read as. Bytes that are neither are an error.
 pub(crate) fn read(path: &Path, encoding: Encoding) -> Result<(String, Encoding)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let (text, found) = decode(&bytes, encoding);
+    let (text, found) = match (encoding, String::from_utf8(bytes)) {
+        // Most files are UTF-8 already: a second copy of a register is spared.
+        (Encoding::Auto | Encoding::Utf8, Ok(text)) if !text.starts_with('\u{feff}') => (text, Encoding::Utf8),
+        (_, Ok(text)) => decode(text.as_bytes(), encoding),
+        (_, Err(err)) => decode(err.as_bytes(), encoding),
+    };
     if text.contains('\u{fffd}') {
         bail!("`{}` is neither UTF-8 nor Shift_JIS: save it as one of them", path.display());
     }

@@ -3,22 +3,26 @@
 //! Pure: the clock is given. Deferred mails wait at most the longest delay of the configuration, whatever the clock does.
 
 use crate::config::Config;
-use crate::desk::{Desk, Task};
+use crate::desk::Desk;
 use crate::throttle::{Allowed, Throttle};
-use crate::{Campaign, State};
+use crate::{Campaign, PersonKey, State};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-/// A mail to be sent.
+/// A mail to be sent: 24 bytes, for there is one a person.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) task: Task,
+    pub(super) person: PersonKey,
+    pub(super) notice: u16,
     /// Tries so far, this one included once it is given out.
     pub(super) tries: u16,
-    domain: Arc<str>,
+    domain: Domain,
 }
+
+/// A receiving domain by its place in [`Schedule::domains`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Domain(u32);
 
 /// What a worker is to do.
 #[derive(Debug)]
@@ -30,9 +34,11 @@ pub(super) enum Next {
 
 #[derive(Debug)]
 pub(super) struct Schedule {
-    ready: HashMap<Arc<str>, VecDeque<Job>>,
+    /// Each once; the empty one is of those who have no address.
+    domains: Vec<Box<str>>,
+    ready: BTreeMap<Domain, VecDeque<Job>>,
     /// Domains with ready mails, in turn.
-    turns: VecDeque<Arc<str>>,
+    turns: VecDeque<Domain>,
     /// Deferred mails, by the time they are due, latest first.
     deferred: Vec<(Timestamp, Job)>,
     throttle: Throttle,
@@ -44,7 +50,8 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(campaign: &Campaign, desk: &Desk, config: &Config, now: Timestamp) -> Schedule {
         let mut schedule = Schedule {
-            ready: HashMap::new(),
+            domains: Vec::new(),
+            ready: BTreeMap::new(),
             turns: VecDeque::new(),
             deferred: Vec::new(),
             throttle: Throttle::new(config.limits, config.limits_by_domain.clone()),
@@ -52,20 +59,23 @@ impl Schedule {
             wait_max: config.retry.wait_max,
             delay_max: config.retry.delay_max(),
         };
-        let mut domains: HashMap<String, Arc<str>> = HashMap::new();
+        let mut known: HashMap<Box<str>, Domain> = HashMap::new();
         for (person, number, notice) in campaign.all() {
-            let domain = desk.recipient(person).map_or_else(String::new, crate::register::Recipient::domain);
-            let domain = Arc::clone(domains.entry(domain).or_insert_with_key(|domain| Arc::from(domain.as_str())));
+            let name = desk.recipient(person).map_or_else(String::new, crate::register::Recipient::domain);
             // What went in the last 24 hours counts against the day, whichever process sent it.
-            if let Some(at) = notice.attempted_at {
-                schedule.throttle.remember(&domain, now.duration_since(at));
+            if let Some(at) = notice.attempted_at() {
+                schedule.throttle.remember(&name, now.duration_since(at));
             }
             if notice.state != State::Queued {
                 continue;
             }
-            let Some(task) = campaign.task(person, number) else { continue };
-            let job = Job { task, tries: notice.attempts, domain };
-            match notice.until {
+            let domain = *known.entry(name.into_boxed_str()).or_insert_with_key(|name| {
+                schedule.domains.push(name.clone());
+                // There are fewer domains than persons, and memory for fewer persons than this.
+                Domain(u32::try_from(schedule.domains.len() - 1).unwrap_or(u32::MAX))
+            });
+            let job = Job { person, notice: number, tries: notice.attempts, domain };
+            match notice.until() {
                 Some(until) => schedule.deferred.push((until, job)),
                 None => schedule.add(job),
             }
@@ -80,8 +90,9 @@ impl Schedule {
         let mut wait: Option<SignedDuration> = None;
         for _ in 0..self.turns.len() {
             let Some(domain) = self.turns.pop_front() else { break };
+            let name = &self.domains[domain.0 as usize];
             // Who has no address has no domain, and waits for none.
-            let allowed = if domain.is_empty() { Allowed::Now } else { self.throttle.take(&domain, now) };
+            let allowed = if name.is_empty() { Allowed::Now } else { self.throttle.take(name, now) };
             match allowed {
                 Allowed::Now => {
                     let queue = self.ready.get_mut(&domain);
@@ -118,7 +129,7 @@ impl Schedule {
     /// A mail has an outcome.
     pub(super) fn done(&mut self, job: &Job) {
         self.under_way = self.under_way.saturating_sub(1);
-        self.throttle.done(&job.domain);
+        self.throttle.done(&self.domains[job.domain.0 as usize]);
     }
 
     /// A mail was not begun.
@@ -154,8 +165,8 @@ impl Schedule {
     }
 
     fn add(&mut self, job: Job) {
-        let domain = Arc::clone(&job.domain);
-        let queue = self.ready.entry(Arc::clone(&domain)).or_default();
+        let domain = job.domain;
+        let queue = self.ready.entry(domain).or_default();
         if queue.is_empty() {
             self.turns.push_back(domain);
         }

@@ -129,3 +129,41 @@ fn a_relay_that_is_out_of_step_is_not_believed() {
     check(session!(4, "250 ok"), "NotNow { code: 0 }, closed");
     check(&["554 go away"], "the greeting failed (reply 554)");
 }
+
+#[test]
+fn a_reply_that_comes_before_its_question_is_not_believed() {
+    check(session!(4, "354 go on\r\n250 2.0.0 Ok: queued as FAKE", "250 ok"), "NotNow { code: 0 }, closed");
+    check(session!(3, "250 ok\r\n354 go on", "250 ok"), "NotNow { code: 0 }, closed");
+}
+
+#[test]
+fn replies_of_many_lines_are_one() {
+    check(
+        session!(3, "250-one\r\n250-two\r\n250 three", "354-go\r\n354 on", "250-2.0.0 Ok:\r\n250 queued as 4Xy1"),
+        "Taken { queue_id: Some(\"4Xy1\") }, goes on",
+    );
+    check(session!(3, "250-one\r\n550 two"), "NotNow { code: 0 }, closed");
+}
+
+/// A relay that never ends its line: what it says is neither kept nor waited for.
+#[test]
+fn an_endless_line_ends_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let relay = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a sender");
+        let mut bytes = 0u64;
+        while bytes < 64 << 20 && stream.write_all(&[b'2'; 65_536]).is_ok() {
+            bytes += 65_536;
+        }
+        bytes
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let text = format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\ntimeout = \"60s\"");
+    let door = Door::new(&toml::from_str(&text).expect("a relay")).expect("a door");
+    let closed = runtime.block_on(door.open()).expect_err("closed");
+    assert!(closed.why.contains("greeting"), "{}", closed.why);
+    drop(runtime);
+    let taken = relay.join().expect("a relay");
+    assert!(taken < 16 << 20, "{taken} bytes were taken");
+}

@@ -1,7 +1,9 @@
-//! `sekisho affected`: makes the case codes of a mailing, and serves the page that answers them.
+//! `sekisho affected`: makes the case codes of a mailing, serves the page that answers them, and mails codes.
 //!
 //! Two keys: the code key makes codes and stays where the mailing is written; the lookup key goes with the store to the
 //! machine that serves the page.
+
+mod courier;
 
 use super::Done;
 use crate::{files, keys, register_file};
@@ -57,6 +59,18 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "affected.toml")]
         config: PathBuf,
     },
+    /// Mail the codes that the page hands over, until SIGTERM or Ctrl-C: the program at the page's socket.
+    #[command(
+        after_help = "Example:\n  sekisho affected courier -c affected.toml --notify notify.toml\n\nRun it beside the page, as the same user. The socket is `courier` of affected.toml; sender,\nrelay, DKIM key and waits between tries are those of notify.toml, whose registers are not read.\nNothing is kept: what waits when the courier ends is lost, and the person asks again."
+    )]
+    Courier {
+        /// The page's configuration; paths in it are from its folder.
+        #[arg(short, long, default_value = "affected.toml")]
+        config: PathBuf,
+        /// The configuration of `sekisho notify`.
+        #[arg(long, default_value = "notify.toml")]
+        notify: PathBuf,
+    },
 }
 
 /// Where the persons' mail addresses are read from, so that the page can mail codes. Their keyed hashes go into the
@@ -91,6 +105,7 @@ impl Command {
                 make((&notice, &rows, &keys), &register, (&mailing, &store))
             }
             Command::Serve { config } => serve(&config),
+            Command::Courier { config, notify } => courier::run(&config, &notify),
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::keys;
 use anyhow::{Context, Result, bail};
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::dsn::{self, Action};
-use sekisho_notify::{Bounce, Campaign, Contents, Error, Event, Journal, NoticeKey, PersonKey, State};
+use sekisho_notify::register::Recipient;
+use sekisho_notify::{Bounce, Campaign, Error, Event, Journal, NoticeKey, PersonKey, State};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -22,13 +23,13 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
     if !path.exists() {
         bail!("no notices of `{id}` are planned yet; `sekisho notify plan {id} --scope FILE` does");
     }
-    let contents = Contents::read(&path)?;
-    office::check_heads(id, place, &contents)?;
-    let campaign = Campaign::fold(&contents.entries)?;
-    if let Some(state) = state {
-        return list(id, &campaign, state, from, place);
-    }
+    let heads = office::heads(id, place)?;
+    let (campaign, extent) = Campaign::read(&path, &heads.known())?;
+    heads.check(&extent, &path)?;
     let is_running = Journal::is_in_use(&path);
+    if let Some(state) = state {
+        return list(id, &campaign, (state, is_running), from, place);
+    }
     let counts = campaign.counts(is_running);
     match format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&counts)?),
@@ -54,7 +55,14 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
 }
 
 /// The persons in one state, by the firm's own keys; those whom the register lacks by their reference.
-fn list(id: &CaseId, campaign: &Campaign, state: State, from: &Sources, place: &Place) -> Result<Done> {
+/// What was being sent when nobody is sending any more is listed as unknown, as it is counted.
+fn list(
+    id: &CaseId,
+    campaign: &Campaign,
+    (state, is_running): (State, bool),
+    from: &Sources,
+    place: &Place,
+) -> Result<Done> {
     let config = office::config(from)?;
     let key = NoticeKey::new(keys::notice_key(&place.keys, false)?);
     let mut recipients = sekisho_notify::register::Recipients::new();
@@ -64,9 +72,9 @@ fn list(id: &CaseId, campaign: &Campaign, state: State, from: &Sources, place: &
         let wanted = |person| !campaign.notices(person).is_empty();
         sekisho_notify::register::read(&text, register, at, person, wanted, &mut recipients)?;
     }
-    for (person, notice, _) in campaign.in_state(state) {
+    for (person, notice, _) in campaign.all().filter(|(.., notice)| notice.state.shown(is_running) == state) {
         match recipients.get(&person) {
-            Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register].name, row.row_key),
+            Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register()].name, row.row_key()),
             None => println!("{person}-{notice}\tnot in the register file"),
         }
     }
@@ -110,7 +118,7 @@ pub(super) fn bounces(id: &CaseId, files: &[PathBuf], from: &Sources, place: &Pl
     let mut events: Vec<((PersonKey, u16), Event)> = events.into_iter().collect();
     events.sort_by_key(|(whose, _)| *whose);
     let changed = events.len();
-    office.decide(events.into_iter().map(|(_, event)| event).collect())?;
+    office.decide_and_prove(events.into_iter().map(|(_, event)| event).collect(), NoticeStep::Bounces)?;
     println!("{changed} notices changed their state; {} reports told nothing new, {} of delays", told[0], told[1]);
     println!("{} reports are of other mails, {} mails are no reports", told[2], told[3]);
     Ok(Done::Yes)
@@ -145,13 +153,15 @@ fn read_mails(path: &Path) -> Result<Vec<String>> {
 
 pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) -> Result<Done> {
     let mut office = Office::open(id, place, Begin::No)?;
+    office.settle()?;
     let config = office::config(from)?;
     let chosen = chosen(&office, whom)?;
-    let (recipients, _) = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
+    let recipients = office.recipients(&config, |person| !office.campaign.notices(person).is_empty())?;
     // A letter without an address would be written for nobody.
-    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(|row| !row.postal.is_empty());
+    let has_address = |person: &PersonKey| recipients.get(person).is_some_and(Recipient::has_postal);
     let (with, without): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|(person, _)| has_address(person));
-    office.decide(with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect())?;
+    let events = with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect();
+    office.decide_and_prove(events, NoticeStep::Postal)?;
     println!("{} notices become letters; `sekisho notify letters {id}` writes them", with.len());
     if without.is_empty() {
         return Ok(Done::Yes);
@@ -161,7 +171,7 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
         let row = recipients.get(person);
         let shown = row.map_or_else(
             || format!("{person}-{notice}"),
-            |row| format!("{}:{}", config.registers[row.register].name, row.row_key),
+            |row| format!("{}:{}", config.registers[row.register()].name, row.row_key()),
         );
         eprintln!("  {shown}");
     }
@@ -172,7 +182,8 @@ pub(super) fn returned(id: &CaseId, whom: &Whom, _from: &Sources, place: &Place)
     let mut office = Office::open(id, place, Begin::No)?;
     let chosen = chosen(&office, whom)?;
     let count = chosen.len();
-    office.decide(chosen.into_iter().map(|(person, notice)| Event::Returned { person, notice }).collect())?;
+    let events = chosen.into_iter().map(|(person, notice)| Event::Returned { person, notice }).collect();
+    office.decide_and_prove(events, NoticeStep::Returned)?;
     println!("{count} letters came back");
     Ok(Done::Yes)
 }
@@ -182,11 +193,11 @@ pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &So
         bail!("--publication is the https address of the published notice");
     }
     let mut office = Office::open(id, place, Begin::No)?;
+    office.settle()?;
     let chosen = chosen(&office, whom)?;
     let count = chosen.len();
     let event = |(person, notice)| Event::Substituted { person, notice, publication: publication.to_owned() };
-    office.decide(chosen.into_iter().map(event).collect())?;
-    office.prove(NoticeStep::Substituted)?;
+    office.decide_and_prove(chosen.into_iter().map(event).collect(), NoticeStep::Substituted)?;
     println!("{count} notices have the publication in their place");
     Ok(Done::Yes)
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sekisho_incident::CaseId;
+use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::{Claim, ClaimKind, Decision, Event};
 
 /// The most characters of a reference.
@@ -113,7 +113,10 @@ impl Command {
                     KindArg::Refund => ClaimKind::Refund,
                     KindArg::Goodwill => ClaimKind::Goodwill,
                 };
-                office.decide(vec![Event::ClaimOpened { claim, person, what, amount, currency, evidence }])?;
+                office.decide_and_prove(
+                    vec![Event::ClaimOpened { claim, person, what, amount, currency, evidence }],
+                    NoticeStep::Claimed,
+                )?;
                 println!("claim {claim} is open");
             }
             Command::Decide { id, number, decision, amount, on, place } => {
@@ -125,14 +128,17 @@ impl Command {
                     DecisionArg::Accepted => (Decision::Accepted, amount.or(claimed).unwrap_or(0)),
                     DecisionArg::Rejected => (Decision::Rejected, amount.unwrap_or(0)),
                 };
-                office.decide(vec![Event::ClaimDecided { claim: number, decision, amount, on }])?;
+                office.decide_and_prove(
+                    vec![Event::ClaimDecided { claim: number, decision, amount, on }],
+                    NoticeStep::Claimed,
+                )?;
                 println!("claim {number} is decided");
             }
             Command::Pay { id, number, payer, on, place } => {
                 check_text("payer", &payer)?;
                 let mut office = Office::open(&id, &place, Begin::No)?;
                 let on = today(&office, on)?;
-                office.decide(vec![Event::ClaimPaid { claim: number, payer, on }])?;
+                office.decide_and_prove(vec![Event::ClaimPaid { claim: number, payer, on }], NoticeStep::Claimed)?;
                 println!("claim {number} is paid");
             }
             Command::List { id, format, place } => list(&Office::open(&id, &place, Begin::No)?, format)?,
@@ -154,6 +160,10 @@ fn today(office: &Office<'_>, on: Option<Date>) -> Result<Date> {
 fn check_text(name: &str, text: &str) -> Result<()> {
     if let Some(what) = sekisho_incident::card::find(text) {
         bail!("--{name} holds {what}, which is never kept: name a document instead");
+    }
+    // PRV-1: the journal holds no address.
+    if text.contains(['@', '＠']) {
+        bail!("--{name} holds a mail address, which is never kept: name a document instead");
     }
     if text.chars().count() > TEXT_CHARS_MAX {
         bail!("--{name} has more than {TEXT_CHARS_MAX} characters: name a document instead");

@@ -20,6 +20,8 @@ use std::path::Path;
 pub(super) fn letters(id: &CaseId, out: &Path, from: &Sources, place: &Place) -> Result<Done> {
     let mut office = Office::open(id, place, Begin::No)?;
     let desk = office.desk(from)?;
+    // A letter tells no less than a mail.
+    super::mail::check_approved(&office.campaign, &desk, id)?;
     let now = Timestamp::now();
     let mut letters = Vec::new();
     let mut problems = 0u64;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::desk::{Desk, Task, Written, approval_hash};
 use sekisho_notify::plan::{Scope, plan as join};
+use sekisho_notify::register::Recipient;
 use sekisho_notify::send::{self, Run};
 use sekisho_notify::template::Templates;
 use sekisho_notify::{APPROVERS_MIN, Campaign, Error, Event, State};
@@ -39,7 +40,7 @@ pub(super) fn plan(id: &CaseId, scope: &Path, from: &Sources, place: &Place) -> 
     let text = std::fs::read_to_string(scope).with_context(|| format!("cannot read `{}`", scope.display()))?;
     let mut office = Office::open(id, place, Begin::Yes)?;
     let scope = Scope::read(&text, scope, &config.registers, &office.key(), id.as_str())?;
-    let (recipients, _) = office.recipients(&config, |person| scope.persons.contains_key(&person))?;
+    let recipients = office.recipients(&config, |person| scope.persons.contains_key(&person))?;
     let plan = join(&office.campaign, &scope, &recipients);
     let is_changed = !plan.events.is_empty();
     office.decide(plan.events)?;
@@ -105,7 +106,7 @@ fn examples<'t>(desk: &Desk, tasks: &'t [Task]) -> Vec<&'t Task> {
     let mut seen = Vec::new();
     let mut chosen: Vec<&Task> = Vec::new();
     for task in tasks {
-        let language = desk.recipient(task.person).and_then(|recipient| recipient.language);
+        let language = desk.recipient(task.person).and_then(Recipient::language);
         let sort = (language, task.notice > 1, &task.fields);
         if chosen.len() < EXAMPLES && !seen.contains(&sort) {
             seen.push(sort);
@@ -191,7 +192,7 @@ fn named(desk: &Desk, person: sekisho_notify::PersonKey) -> String {
     let row = desk.recipient(person);
     row.map_or_else(
         || person.to_string(),
-        |row| format!("{}:{}", desk.config().registers[row.register].name, row.row_key),
+        |row| format!("{}:{}", desk.config().registers[row.register()].name, row.row_key()),
     )
 }
 
@@ -216,16 +217,31 @@ pub(super) fn approve(id: &CaseId, from: &Sources, place: &Place) -> Result<Done
 /// An approval is somebody's: an account that many share says nothing.
 fn operator(place: &Place) -> Result<String> {
     let operator = place.operator().trim().to_owned();
-    if operator.is_empty() || operator == "unknown" || operator == "root" {
+    if matches!(folded(&operator).as_str(), "" | "unknown" | "root") {
         bail!("say who approves: --operator NAME");
     }
     Ok(operator)
 }
 
-/// Names that differ in case or space are one person's.
 fn approvers(campaign: &Campaign, of: &str) -> Vec<String> {
-    let names = campaign.approvers(of).into_iter().map(|name| name.trim().to_lowercase());
+    let names = campaign.approvers(of).into_iter().map(folded);
     names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+/// Names that differ in case, width, spaces or what is not seen at all are one person's. Whether two names are two
+/// persons is for the firm to see to: nothing here proves who typed them.
+fn folded(name: &str) -> String {
+    let is_seen = |c: &char| {
+        !(c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'))
+    };
+    let narrow = |c| match c {
+        // Full-width ASCII.
+        '！'..='～' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    name.chars().filter(is_seen).map(narrow).collect::<String>().to_lowercase()
 }
 
 pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> Result<Done> {
@@ -235,7 +251,7 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     }
     let desk = office.desk(from)?;
     check_approved(&office.campaign, &desk, id)?;
-    let lost = send::settle(&mut office.campaign, &mut office.journal, Timestamp::now())?;
+    let lost = office.settle()?;
     if lost > 0 {
         eprintln!(
             "warning: {lost} mails were under way when the run before ended: nobody knows whether they were taken"
@@ -247,18 +263,18 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     let Office { journal, campaign, zone, .. } = office;
     drop(zone);
     let desk = Arc::new(desk);
-    let (run, journal) = run(&campaign, Arc::clone(&desk), journal)?;
+    let (run, journal) = run(Arc::new(campaign), Arc::clone(&desk), journal)?;
     let path = office::journal_path(id, place);
     // The journal is what happened; the campaign is read from it again, as any later command will.
-    let contents = sekisho_notify::Contents::read(&path)?;
-    let campaign = Campaign::fold(&contents.entries)?;
+    let (campaign, _) = Campaign::read(&path, &[])?;
     office::prove(id, place, NoticeStep::Ended, &campaign, journal.head())?;
     drop(journal);
     tell(&run, &desk, begin.elapsed().as_secs_f64());
     Ok(if run.stopped.is_none() && run.left == 0 && run.held == 0 { Done::Yes } else { Done::No })
 }
 
-fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
+/// Two operators must have agreed to the persons, texts and configuration as they are now.
+pub(super) fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
     let approvers = approvers(campaign, &desk.approval_hash(campaign));
     if approvers.len() >= APPROVERS_MIN {
         return Ok(());
@@ -266,7 +282,7 @@ fn check_approved(campaign: &Campaign, desk: &Desk, id: &CaseId) -> Result<()> {
     let by = if approvers.is_empty() { "nobody".to_owned() } else { approvers.join(", ") };
     let reason = format!(
         "the persons, texts and configuration as they are now are approved by {by}, and {APPROVERS_MIN} different operators \
-         must; no mail was sent: `sekisho notify approve {id} --operator NAME`"
+         must; nothing was sent or written: `sekisho notify approve {id} --operator NAME`"
     );
     Err(Error::Refused(reason).into())
 }
@@ -282,7 +298,7 @@ fn requeue(office: &mut Office<'_>, again: Again) -> Result<()> {
 }
 
 fn run(
-    campaign: &Campaign,
+    campaign: Arc<Campaign>,
     desk: Arc<Desk>,
     journal: sekisho_notify::Journal,
 ) -> Result<(Run, sekisho_notify::Journal)> {
@@ -329,5 +345,20 @@ fn tell(run: &Run, desk: &Desk, seconds: f64) {
     tell_held(desk, &run.held_persons);
     if let Some(why) = &run.stopped {
         eprintln!("error: the run ended early: {why}; nothing is lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_operator_under_two_spellings_is_one() {
+        for other in [" Sato ", "ｓａｔｏ", "sa to", "sa\u{200b}to", "SATO\u{feff}", "sa\u{a0}to"] {
+            assert_eq!(folded(other), "sato", "{other:?}");
+        }
+        assert_ne!(folded("sato"), folded("suzuki"));
+        assert_eq!(folded("\u{200b}"), "");
+        assert_eq!(folded("佐藤　花子"), "佐藤花子");
     }
 }

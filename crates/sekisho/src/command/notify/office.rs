@@ -9,13 +9,13 @@ use crate::{keys, register_file};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sekisho_edm::{Encoding, HashKey, Index, IndexBuilder};
+use sekisho_edm::{Encoding, HashKey, IndexBuilder};
 use sekisho_incident::{Body, CaseId, NoticeStep};
-use sekisho_notify::config::Config;
+use sekisho_notify::config::{Config, Register};
 use sekisho_notify::desk::Desk;
 use sekisho_notify::register::{self, Recipients};
-use sekisho_notify::{Campaign, Contents, Entry, Error, Event, Head, Journal, NoticeKey, PersonKey};
-use std::path::PathBuf;
+use sekisho_notify::{Campaign, Entry, Error, Event, Extent, Head, Journal, NoticeKey, PersonKey};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An open journal and what it tells.
@@ -43,15 +43,15 @@ impl<'a> Office<'a> {
             bail!("no notices of `{id}` are planned yet; `sekisho notify plan {id} --scope FILE` does");
         }
         let key_bytes = keys::notice_key(&place.keys, begin == Begin::Yes && !path.exists())?;
-        let (journal, contents) = Journal::open(&path)?;
-        if contents.torn > 0 {
-            let torn = contents.torn;
+        let heads = heads(id, place)?;
+        let (journal, campaign, extent) = Campaign::open(&path, &heads.known())?;
+        heads.check(&extent, &path)?;
+        if extent.torn_bytes > 0 {
+            let torn = extent.torn_bytes;
             eprintln!(
                 "warning: {torn} bytes at the end of the journal were never acknowledged (a write was cut off) and are left out"
             );
         }
-        check_heads(id, place, &contents)?;
-        let campaign = Campaign::fold(&contents.entries)?;
         Ok(Office { id, place, zone, journal, campaign, key_bytes })
     }
 
@@ -64,8 +64,30 @@ impl<'a> Office<'a> {
         let (at, by) = (Timestamp::now(), Some(self.place.operator()));
         let entries: Vec<Entry> = events.into_iter().map(|event| Entry { at, by: by.clone(), event }).collect();
         // What the campaign refuses must not enter the journal: it could not be read again.
-        entries.iter().try_for_each(|entry| self.campaign.apply(entry))?;
+        entries.iter().try_for_each(|entry| self.campaign.apply(entry)).map_err(|err| match err {
+            // It is the decision that is wrong, and no line of the journal.
+            Error::Transition { what, .. } => {
+                let id = self.id;
+                Error::Refused(format!("{what}; nothing was recorded: `sekisho notify status {id}` tells who is where"))
+            }
+            other => other,
+        })?;
         Ok(self.journal.append(&entries)?)
+    }
+
+    /// The same, told to the case log: a journal that is set back behind it is found. Without events there is nothing
+    /// to tell.
+    pub(super) fn decide_and_prove(&mut self, events: Vec<Event>, step: NoticeStep) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.decide(events)?;
+        self.prove(step)
+    }
+
+    /// Whoever has the journal open knows that nobody is sending: attempts without an outcome are of unknown end.
+    pub(super) fn settle(&mut self) -> Result<u64> {
+        Ok(sekisho_notify::send::settle(&mut self.campaign, &mut self.journal, Timestamp::now())?)
     }
 
     /// Tells the case log what was done, and where the journal stands.
@@ -74,21 +96,26 @@ impl<'a> Office<'a> {
     }
 
     /// The persons `wanted` asks for, from the register files as they are now.
-    pub(super) fn recipients(
+    pub(super) fn recipients(&self, config: &Config, wanted: impl Fn(PersonKey) -> bool) -> Result<Recipients> {
+        self.read_registers(config, wanted, |_, _| Ok(()))
+    }
+
+    /// The same, with each file's text given to `each`, one file at a time: the texts are as large as the registers.
+    fn read_registers(
         &self,
         config: &Config,
         wanted: impl Fn(PersonKey) -> bool,
-    ) -> Result<(Recipients, Vec<String>)> {
+        mut each: impl FnMut(&Register, String) -> Result<()>,
+    ) -> Result<Recipients> {
         let key = self.key();
         let mut recipients = Recipients::new();
-        let mut texts = Vec::new();
         for (place, register) in config.registers.iter().enumerate() {
             let (text, _) = register_file::read(&register.file, Encoding::Auto)?;
             let person = register::person_of(&key, self.id.as_str(), register);
             register::read(&text, register, place, person, &wanted, &mut recipients)?;
-            texts.push(text);
+            each(register, text)?;
         }
-        Ok((recipients, texts))
+        Ok(recipients)
     }
 
     /// Everything that notices are written from.
@@ -98,8 +125,13 @@ impl<'a> Office<'a> {
         if let Some(problem) = secrets.into_iter().flatten().find_map(keys::open_to_others) {
             bail!("{}; {}", problem.title, problem.help);
         }
-        let (recipients, texts) = self.recipients(&config, |person| !self.campaign.notices(person).is_empty())?;
-        let index = index(&config, &texts, &self.key())?;
+        let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
+        // The registers as the scan reads them. They live as long as the command.
+        let mut builder = IndexBuilder::new(Arc::new(HashKey::new(self.key().scan_key())), now);
+        let is_told = |person| !self.campaign.notices(person).is_empty();
+        let recipients =
+            self.read_registers(&config, is_told, |register, text| index(&mut builder, register, &text))?;
+        let index = builder.build();
         Ok(Desk::new(self.id.as_str(), self.zone.clone(), config, self.key(), recipients, Arc::new(index))?)
     }
 }
@@ -116,19 +148,14 @@ pub(super) fn config(from: &Sources) -> Result<Config> {
     Ok(config)
 }
 
-/// The registers as the scan reads them. It lives as long as the command.
-fn index(config: &Config, texts: &[String], key: &NoticeKey) -> Result<Index> {
-    let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
-    let mut builder = IndexBuilder::new(Arc::new(HashKey::new(key.scan_key())), now);
-    for (register, text) in config.registers.iter().zip(texts) {
-        let name = register.file.display().to_string();
-        if let Err(errors) = builder.register(&register.config, text.as_bytes(), &name) {
-            report::print(&errors, Shown { file: &name, text: "" });
-            let what = "its rows cannot be scanned for; mend what is told above".to_owned();
-            return Err(Error::Table { path: register.file.clone(), what }.into());
-        }
+fn index(builder: &mut IndexBuilder, register: &Register, text: &str) -> Result<()> {
+    let name = register.file.display().to_string();
+    if let Err(errors) = builder.register(&register.config, text.as_bytes(), &name) {
+        report::print(&errors, Shown { file: &name, text: "" });
+        let what = "its rows cannot be scanned for; mend what is told above".to_owned();
+        return Err(Error::Table { path: register.file.clone(), what }.into());
     }
-    Ok(builder.build())
+    Ok(())
 }
 
 pub(super) fn journal_path(id: &CaseId, place: &Place) -> PathBuf {
@@ -140,21 +167,34 @@ pub(super) fn zone(id: &CaseId, place: &Place) -> Result<TimeZone> {
     TimeZone::get(&case.zone).with_context(|| format!("the case's zone `{}` is not known", case.zone))
 }
 
-/// A journal that the case log told of must still be there: one that was set back, or begun anew, would tell everybody
-/// a second time.
-pub(super) fn check_heads(id: &CaseId, place: &Place, contents: &Contents) -> Result<()> {
+/// Where the case log saw the journal stand, and when.
+pub(super) struct Heads(Vec<(Head, String)>);
+
+pub(super) fn heads(id: &CaseId, place: &Place) -> Result<Heads> {
+    let mut heads = Vec::new();
     for event in place.open()?.events {
         let Body::Notified { lines, head, .. } = &event.body else { continue };
-        let chain = hex::decode(head).ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
-        if event.case == *id && !contents.holds(Head { lines: *lines, chain }) {
-            let path = journal_path(id, place);
-            let line = *lines;
-            let what =
-                format!("is not what the case log has of {}: the journal was set back or replaced", event.recorded_at);
-            return Err(Error::NotWhole { path, line, what }.into());
+        if event.case == *id {
+            let chain = hex::decode(head).ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+            heads.push((Head { lines: *lines, chain }, event.recorded_at.to_string()));
         }
     }
-    Ok(())
+    Ok(Heads(heads))
+}
+
+impl Heads {
+    pub(super) fn known(&self) -> Vec<Head> {
+        self.0.iter().map(|(head, _)| *head).collect()
+    }
+
+    /// A journal that the case log told of must still be there: one that was set back, or begun anew, would tell everybody
+    /// a second time.
+    pub(super) fn check(&self, extent: &Extent, path: &Path) -> Result<()> {
+        let Some(missing) = extent.missing else { return Ok(()) };
+        let told = self.0.iter().find(|(head, _)| *head == missing).map_or("before", |(_, at)| at.as_str());
+        let what = format!("is not what the case log has of {told}: the journal was set back or replaced");
+        Err(Error::NotWhole { path: path.to_owned(), line: missing.lines, what }.into())
+    }
 }
 
 pub(super) fn prove(id: &CaseId, place: &Place, step: NoticeStep, campaign: &Campaign, head: Head) -> Result<()> {

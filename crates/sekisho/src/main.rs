@@ -28,6 +28,10 @@ use clap::Parser;
 use command::{Command, Done, Usage};
 use std::process::ExitCode;
 
+/// Many small blocks of many sizes a request: `BENCHMARKS.md` has what this saves beside the C library's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The checkpoint in front of a financial firm's customer systems.
 ///
 /// Sekisho inspects what leaves, writes down whose data it was before the bytes go out, and answers: who, which

@@ -70,7 +70,7 @@ impl Decoder {
     /// Reads input up to its end or just behind a hard boundary; says how many bytes were read.
     pub(crate) fn decode(&mut self, input: &[u8]) -> (usize, Stop) {
         let Text { seen, origin } = &mut self.text;
-        seen.bytes.reserve(input.len());
+        seen.bytes.reserve(input.len() + fast::BLOCK_BYTES);
         let (mut at, mut stop) = (0, Stop::InputRead);
         while at < input.len() && stop == Stop::InputRead {
             origin.mark(seen.bytes.len(), seen.end, &self.stages);
@@ -146,8 +146,11 @@ impl Sink for Seen {
         self.end = end;
     }
 
-    fn read_wide(&mut self, input: &[u8], start: u64) -> usize {
-        let read = fast::wide_run(input, |_, byte| self.bytes.push(byte));
+    fn read_utf8(&mut self, input: &[u8], start: u64, boundary: Boundary) -> usize {
+        let begin = self.bytes.len();
+        self.bytes.resize(begin + input.len() + fast::BLOCK_BYTES, 0);
+        let (read, written) = fast::utf8_run(input, &mut self.bytes[begin..], boundary);
+        self.bytes.truncate(begin + written);
         if read > 0 {
             self.end = start + read as u64;
         }

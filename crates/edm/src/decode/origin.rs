@@ -6,7 +6,7 @@
 
 use super::fast;
 use super::stages::{PENDING_CHARS_MAX, Sink, Stages};
-use crate::normalize;
+use crate::{Boundary, normalize};
 use std::ops::Range;
 use zeroize::Zeroize;
 
@@ -199,13 +199,22 @@ impl Sink for Spelled {
         self.bounds.extend((end - run.len() as u64..end).map(|start| start + 1));
     }
 
-    fn read_wide(&mut self, input: &[u8], start: u64) -> usize {
-        let mut end = start;
-        fast::wide_run(input, |c, _| {
-            end += 3;
-            let c = char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER);
-            self.put(normalize::width(c), end);
-        })
+    fn read_utf8(&mut self, input: &[u8], start: u64, boundary: Boundary) -> usize {
+        let mut read = 0;
+        loop {
+            let plain = fast::plain_run(&input[read..], boundary);
+            self.put_ascii(&input[read..read + plain], start + (read + plain) as u64);
+            let mut end = start + (read + plain) as u64;
+            let wide = fast::wide_run(&input[read + plain..], |c, _| {
+                end += 3;
+                let c = char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER);
+                self.put(normalize::width(c), end);
+            });
+            if plain + wide == 0 {
+                return read;
+            }
+            read += plain + wide;
+        }
     }
 }
 

@@ -30,8 +30,9 @@ pub(super) trait Sink {
     /// ASCII that stands for itself, and where it ends.
     fn put_ascii(&mut self, run: &[u8], end: u64);
 
-    /// Reads what it can of UTF-8 outside ASCII by itself; says how many bytes.
-    fn read_wide(&mut self, input: &[u8], start: u64) -> usize;
+    /// Reads what it can of UTF-8 by itself, at the begin of a character and with nothing pending: what stands for itself,
+    /// and the usual wide characters. Says how many bytes.
+    fn read_utf8(&mut self, input: &[u8], start: u64, boundary: Boundary) -> usize;
 }
 
 /// Where lines and empty lines end.
@@ -105,6 +106,14 @@ impl Stages {
         if !self.pending.is_empty() {
             return self.read_whole(input, sink);
         }
+        if self.kana.is_none() && self.bytes.begins_utf8() && self.bytes.ascii_is_plain() {
+            let read = sink.read_utf8(input, self.bytes.at(), self.lines.boundary);
+            if read > 0 {
+                self.bytes.skip(read);
+                self.lines.go_on();
+                return read;
+            }
+        }
         if input[0].is_ascii() && self.bytes.ascii_is_plain() {
             let run = fast::plain_run(input, self.lines.boundary);
             if run > 0 {
@@ -112,14 +121,6 @@ impl Stages {
                 return run;
             }
             return self.read_escape(input, sink);
-        }
-        if self.kana.is_none() && self.bytes.begins_utf8() {
-            let wide = sink.read_wide(input, self.bytes.at());
-            if wide > 0 {
-                self.bytes.skip(wide);
-                self.lines.go_on();
-                return wide;
-            }
         }
         self.read_whole(input, sink)
     }

@@ -194,6 +194,18 @@ fn a_mark_after_every_kana_and_before_every_end_is_joined_alike() {
     }
 }
 
+#[test]
+fn a_byte_that_is_none_of_the_character_set_is_the_same_on_both_ways() {
+    let form = TextForm { charset: Charset::Iso2022Jp, ..TextForm::default() };
+    for body in [&b"mail taro\x0e@example.jp and more text than a block"[..], b"\\u00\x0f41", b"&\x0e12857;"] {
+        let (bytes, ..) = slowly(form, body);
+        let mut decoder = Decoder::new(form);
+        decoder.decode(body);
+        decoder.finish();
+        assert_eq!(decoder.text.parts().0, bytes.as_slice(), "{body:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

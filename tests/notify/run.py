@@ -450,11 +450,20 @@ def after(results: Results, firm: Firm, witness: Witness) -> None:
     missing = letters()
     results.check("without sekisho-pdf: the list, an error, the letters wait", missing.returncode == 1 and "sekisho-pdf" in missing.stderr and (firm.folder / "letters" / "letters-1.csv").exists(), missing.stderr.strip()[:60])
     maker = lone.with_name("sekisho-pdf")
-    maker.write_text(f"#!{sys.executable}\nimport json, sys\nd = json.load(sys.stdin)\nassert d['format'] == 'sekisho-pdf/1' and d['pages'][0]['kind'] == 'letter'\njson.dump(d, open('seen.json', 'w'))\nsys.stdout.write('%PDF-1.7 for the test')\n")
+    # What the test reads of the document; then the real typesetter, where the step `pdf` built it.
+    real = Path(os.environ["SEKISHO_CACHE"]) / "pdf-target" / "release" / "sekisho-pdf"
+    sets = f"import subprocess; sys.exit(subprocess.run([{str(real)!r}], input=text.encode()).returncode)" if real.exists() else "sys.stdout.write('%PDF-1.7 for the test')"
+    maker.write_text(f"#!{sys.executable}\nimport json, sys\ntext = sys.stdin.read()\nd = json.loads(text)\nassert d['format'] == 'sekisho-pdf/1' and d['pages'][0]['kind'] == 'letter'\njson.dump(d, open('seen.json', 'w'))\n{sets}\n")
     maker.chmod(0o755)
     made = letters()
     page = json.loads((firm.folder / "seen.json").read_text())["pages"][0] if made.returncode == 0 else {}
     results.check("the letter's document has its person's address", made.returncode == 0 and firm.rows[int(key[2:]) - 10_000_000][8] in page.get("address", []), made.stderr.strip())
+    if real.exists():
+        [letter] = sorted((firm.folder / "letters").glob("letters-1-*.pdf"))
+        words = subprocess.run(["pdftotext", "-layout", letter, "-"], capture_output=True, text=True).stdout
+        sound = subprocess.run(["qpdf", "--check", letter], capture_output=True, text=True)
+        wanted = "".join(page.get("address", ["?"])[0].split())
+        results.check("the letter is a sound PDF with its person's address", sound.returncode == 0 and wanted in "".join(words.split()), sound.stdout[-80:])
     reference = list(csv.DictReader((firm.folder / "letters" / "letters-1.csv").open(encoding="utf-8")))[0]["reference"]
     (firm.folder / "back.txt").write_text(reference + "\n")
     firm.ok("notify", "returned", CASE, "--list", "back.txt")

@@ -164,7 +164,8 @@ impl Accepted {
                 TokioIo::new(gate),
                 service_fn(move |request| {
                     let service = Rc::clone(&service);
-                    async move { service.serve(request).await }
+                    // Boxed: hyper keeps room for it as long as the connection lasts, and most connections are idle.
+                    Box::pin(async move { service.serve(request).await })
                 }),
             )
             .with_upgrades();

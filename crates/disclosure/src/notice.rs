@@ -135,7 +135,13 @@ impl Notice {
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        problems.extend(self.texts().into_iter().flat_map(|(part, text)| problems_of(&part, text)));
+        for (part, text) in self.texts() {
+            problems.extend(problems_of(&part, text));
+            let is_one_line = !["happened", "next_note"].contains(&part.as_str());
+            if is_one_line && [&text.ja, &text.en].into_iter().any(|words| words.trim().contains('\n')) {
+                problems.push(format!("`{part}` is one line: write another item, or a space"));
+            }
+        }
         let lists = [
             ("left", self.left.len()),
             ("not_left", self.not_left.len()),
@@ -252,6 +258,9 @@ pub(crate) fn problems_of(part: &str, text: &Text) -> Vec<String> {
             problems.push(format!("`{part}` has no text in `{language}`"));
         } else if words.contains(MISSING) {
             problems.push(format!("`{part}` is still to be written in `{language}`: it has `{MISSING}`"));
+        }
+        if words.chars().any(|c| c.is_control() && c != '\n') {
+            problems.push(format!("`{part}` holds a control character in `{language}`, which nobody can read"));
         }
         if words.chars().count() > TEXT_CHARS_MAX {
             problems.push(format!("`{part}` has more than {TEXT_CHARS_MAX} characters in `{language}`"));

@@ -299,6 +299,19 @@ fn a_notice_that_is_not_ready_tells_all_that_is_missing() {
 }
 
 #[test]
+fn what_cannot_be_printed_is_not_published() {
+    let mut book = Book::new();
+    let mut draft = notice(1);
+    draft.left.push(text("一行目\n二行目"));
+    draft.happened.en = "a bell \u{7}".to_owned();
+    let told = refused(book.publish(draft));
+    assert!(
+        told.contains("`left[2]` is one line") && told.contains("`happened` holds a control character in `en`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn an_individual_number_is_not_published() {
     let mut book = Book::new();
     let mut draft = notice(1);

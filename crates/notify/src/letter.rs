@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-/// Letters of one batch; more wait for the next one.
-pub const LETTERS_MAX: usize = 10_000;
+/// Letters of one batch; more are in further ones. `sekisho-pdf` sets at most 2,000 at once, and 1,000 take it some 800 MB.
+pub const LETTERS_MAX: usize = 1_000;
 
 /// One letter.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 mod show;
 
-use super::Done;
+use super::{Done, Usage};
 use crate::times;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -228,7 +228,7 @@ impl Place {
     fn now(&self) -> Result<Timestamp> {
         let Some(at) = &self.at else { return Ok(Timestamp::now()) };
         let now = sekisho_model::Timestamp(Timestamp::now().as_microsecond());
-        let at = times::parse(at, now, &TimeZone::system()).map_err(anyhow::Error::msg)?;
+        let at = times::parse(at, now, &TimeZone::system()).map_err(Usage::error)?;
         Ok(Timestamp::from_microsecond(at.0)?)
     }
 }
@@ -243,7 +243,7 @@ impl Add {
             urls.extend(sekisho_watch::parse_list(&text)?);
         }
         if urls.is_empty() {
-            anyhow::bail!("no address was given; `sekisho watch --help` has examples");
+            return Err(Usage::error("no address was given; `sekisho watch --help` has examples"));
         }
         let now = self.place.now()?;
         let mut store = self.place.open()?;

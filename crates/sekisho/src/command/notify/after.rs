@@ -1,7 +1,7 @@
 //! What became of notices: status, delivery reports, letters that came back, publication.
 
-use super::super::Done;
 use super::super::case::{Format, Place};
+use super::super::{Done, Usage};
 use super::office::{self, Begin, Office};
 use super::{Sources, Whom};
 use crate::keys;
@@ -190,7 +190,7 @@ pub(super) fn returned(id: &CaseId, whom: &Whom, _from: &Sources, place: &Place)
 
 pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &Sources, place: &Place) -> Result<Done> {
     if !publication.starts_with("https://") || publication.chars().count() > PUBLICATION_CHARS_MAX {
-        bail!("--publication is the https address of the published notice");
+        return Err(Usage::error("--publication is the https address of the published notice"));
     }
     let mut office = Office::open(id, place, Begin::No)?;
     office.settle()?;

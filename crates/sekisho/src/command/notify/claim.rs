@@ -1,10 +1,10 @@
 //! `sekisho notify claim`: what persons claim of the firm, with decision and payment dates.
 
-use super::super::Done;
 use super::super::case::{Format, Place};
+use super::super::{Done, Usage};
 use super::after::one;
 use super::office::{Begin, Office};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -102,7 +102,7 @@ impl Command {
             Command::Open { id, person, what, amount, currency, evidence, place } => {
                 check_text("evidence", &evidence)?;
                 if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                    bail!("--currency is three capital letters, such as JPY");
+                    return Err(Usage::error("--currency is three capital letters, such as JPY"));
                 }
                 let mut office = Office::open(&id, &place, Begin::No)?;
                 let (person, _) = one(&office, &person)?;
@@ -151,22 +151,31 @@ impl Command {
 fn today(office: &Office<'_>, on: Option<Date>) -> Result<Date> {
     let today = Timestamp::now().to_zoned(office.zone.clone()).date();
     match on {
-        Some(on) if on > today => bail!("{on} is after today: record what has happened only"),
+        Some(on) if on > today => Err(Usage::error(format!("{on} is after today: record what has happened only"))),
         on => Ok(on.unwrap_or(today)),
     }
 }
 
-/// Free texts hold no card data and are short.
+/// Free texts hold no card data, no individual number and no address, and are short.
 fn check_text(name: &str, text: &str) -> Result<()> {
     if let Some(what) = sekisho_incident::card::find(text) {
-        bail!("--{name} holds {what}, which is never kept: name a document instead");
+        return Err(Usage::error(format!("--{name} holds {what}, which is never kept: name a document instead")));
+    }
+    if sekisho_incident::my_number::find(text) {
+        return Err(Usage::error(format!(
+            "--{name} holds an individual number, which is never kept: name a document instead"
+        )));
     }
     // PRV-1: the journal holds no address.
     if text.contains(['@', '＠']) {
-        bail!("--{name} holds a mail address, which is never kept: name a document instead");
+        return Err(Usage::error(format!(
+            "--{name} holds a mail address, which is never kept: name a document instead"
+        )));
     }
     if text.chars().count() > TEXT_CHARS_MAX {
-        bail!("--{name} has more than {TEXT_CHARS_MAX} characters: name a document instead");
+        return Err(Usage::error(format!(
+            "--{name} has more than {TEXT_CHARS_MAX} characters: name a document instead"
+        )));
     }
     Ok(())
 }

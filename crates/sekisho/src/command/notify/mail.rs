@@ -1,11 +1,11 @@
 //! Plan, dry run, approval, sending.
 
-use super::super::Done;
 use super::super::case::Place;
+use super::super::{Done, Usage};
 use super::Sources;
 use super::office::{self, Begin, Office};
 use crate::files;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::desk::{Desk, Task, Written, approval_hash};
@@ -218,7 +218,7 @@ pub(super) fn approve(id: &CaseId, from: &Sources, place: &Place) -> Result<Done
 fn operator(place: &Place) -> Result<String> {
     let operator = place.operator().trim().to_owned();
     if matches!(folded(&operator).as_str(), "" | "unknown" | "root") {
-        bail!("say who approves: --operator NAME");
+        return Err(Usage::error("say who approves: --operator NAME"));
     }
     Ok(operator)
 }

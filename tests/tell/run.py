@@ -133,6 +133,8 @@ def tell(stage: Stage, persons: int) -> float:
         if done.returncode not in codes:
             raise SystemExit(f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
         print(f"        {time.perf_counter() - started:6.2f} s  {what}", flush=True)
+        if done.returncode != 0:
+            print(done.stderr, flush=True)
         return done.stdout
 
     answer = step("scope, as JSON", "scope", "-c", stage.config, "--client", "127.5.0.1", "--format", "json", "--operator", "sato")

@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sekisho_edm::{Finding, Found, Index, Reflected, Scanner, TextForm};
-use sekisho_model::{FieldKind, GenericKind, Subject};
+use sekisho_model::{ByteRange, FieldKind, GenericKind, Subject};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ impl Check {
                     other.span == finding.span
                         && matches!(other.found, Found::Subject { subject, .. } if subject == own.subject)
                 };
-                if all.iter().any(is_own) {
+                if all.iter().any(is_own) || self.is_put_together(text, finding, all, own) {
                     return Ok(());
                 }
                 let register = &self.index.registers()[usize::from(subject.register.0)].name;
@@ -105,6 +105,28 @@ impl Check {
             }
             Found::Generic(generic) => self.generic(text, finding, generic.kind, own.mail.trim()),
         }
+    }
+
+    /// Whether a name of somebody who shares the recipient's address is put together from the recipient's own name and a word
+    /// of the text: 福田 詩織 and 誠 in 「誠に」 are no 福田 誠. A mail that told of that person would hold the name as it is
+    /// written, with nothing but a space or a sign in it.
+    fn is_put_together(&self, text: &str, finding: &Finding, all: &[Finding], own: &Own<'_>) -> bool {
+        let Found::Subject { subject, fields, reflected } = finding.found else { return false };
+        let register = &self.index.registers()[usize::from(subject.register.0)];
+        let is_name = |field: sekisho_model::FieldIndex| {
+            let kind = register.fields[usize::from(field.0)].kind;
+            matches!(kind, FieldKind::Name | FieldKind::Kana | FieldKind::Romaji)
+        };
+        let gap = usize::try_from(finding.gap.start).ok().zip(usize::try_from(finding.gap.end).ok());
+        let gap = gap.and_then(|(start, end)| text.get(start..end)).unwrap_or("");
+        let is_apart = gap.chars().any(char::is_alphanumeric);
+        let of_recipient = |place: ByteRange| {
+            all.iter().any(|other| {
+                matches!(other.found, Found::Subject { subject, .. } if subject == own.subject)
+                    && other.places().any(|known| known.start <= place.start && place.end <= known.end)
+            })
+        };
+        reflected.is_empty() && fields.iter().all(is_name) && is_apart && finding.places().any(of_recipient)
     }
 
     /// What is a card's, a person's number or an address by its form. `own` is the recipient's address.

@@ -348,6 +348,27 @@ fn a_mail_with_anybody_elses_data_is_held() {
     assert_eq!(held("カード 4111 1111 1111 1111"), "it holds a card number");
 }
 
+/// The surname of the recipient and 「誠に」 of the greeting are no name of a brother 誠 who shares the address; his name as it is
+/// written is.
+#[test]
+fn a_name_put_together_from_the_recipients_and_the_texts_words_stops_no_mail() {
+    let customers = CUSTOMERS.replace("次郎", "誠").replace("ジロウ", "マコト");
+    assert_ne!(customers, CUSTOMERS);
+    let written = |planted: &str| {
+        let config = CONFIG.replace("ウェブサイトの不備によるものです。", planted);
+        match desk(&customers, &config).mail(&task("HK10000001", &["email"]), at(0)).expect("written") {
+            Written::Held(why) => why,
+            Written::Mail { .. } => "goes".to_owned(),
+            Written::NoAddress(_) => "no address".to_owned(),
+        }
+    };
+    assert_eq!(written("不備です。"), "goes");
+    for name in ["山田 誠", "山田誠", "山田　誠", "ヤマダ マコト", "ヤマダ・マコト"] {
+        let told = written(&format!("taro.yamada@example.jp「{name}」様"));
+        assert_eq!(told, "it holds data of another person of `account_holders`", "{name}");
+    }
+}
+
 #[test]
 fn a_person_whose_row_is_gone_is_not_lost() {
     let gone = CUSTOMERS.replace("HK10000002,", "HK10000092,");

@@ -10,6 +10,7 @@ mod wire;
 pub use address::is_public;
 
 use crate::Error;
+use crate::address_list::URL_BYTES_MAX;
 use crate::http_message::{BODY_BYTES_MAX, Response};
 use crate::robots::{PRODUCT_TOKEN, ROBOTS_BYTES_MAX, Robots};
 use http_body_util::{BodyExt, Empty};
@@ -30,6 +31,11 @@ use wire::{Recorded, Wire};
 
 /// Redirects that are followed; a longer chain counts as unreachable.
 pub const HOPS_MAX: usize = 8;
+/// What one visit may spend waiting for answers, all hops and their `robots.txt` together, as a multiple of
+/// [`Options::answer_max`]: a chain of slow answers would hold up the pages behind it. Turns are not counted.
+pub const VISIT_ANSWERS_MAX: u32 = 4;
+/// Bytes of a header's value that is sent back or kept; a longer one is left out.
+pub(crate) const HEADER_BYTES_MAX: usize = 1_024;
 /// Addresses of a host that are tried.
 const ADDRESSES_MAX: usize = 4;
 /// How long one address may take to answer a connection attempt.
@@ -59,10 +65,21 @@ pub struct Exchange {
     pub request: Vec<u8>,
     /// The response's bytes; empty when none came.
     pub response: Vec<u8>,
-    /// The response was larger than the limit, and its end is missing.
-    pub is_truncated: bool,
+    /// Why the response's end is missing, if it is.
+    pub truncated: Option<Truncated>,
     /// The status; 0 when no answer came.
     pub status: u16,
+}
+
+/// Why the end of a response is missing, in the words of WARC/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truncated {
+    /// It was larger than the limit.
+    Length,
+    /// It took longer than the limit.
+    Time,
+    /// The connection broke off.
+    Disconnect,
 }
 
 /// What the server was told of our last visit.
@@ -72,6 +89,12 @@ pub struct Conditional {
     pub etag: Option<String>,
     /// The page's time as the server said it.
     pub last_modified: Option<String>,
+}
+
+impl Conditional {
+    fn is_asked(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
 }
 
 /// How asking ended.
@@ -90,6 +113,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Visit {
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) outcome: Outcome,
+    /// How long it may still wait for answers.
+    patience: Duration,
 }
 
 /// Asks for pages.
@@ -119,44 +144,56 @@ impl Fetcher {
 
     /// Visits a page, following redirects.
     pub(crate) async fn visit(&self, url: &Url, conditional: &Conditional) -> Visit {
-        let mut exchanges: Vec<Exchange> = Vec::new();
+        let patience = self.options.answer_max * VISIT_ANSWERS_MAX;
+        let mut visit = Visit { exchanges: Vec::new(), outcome: Outcome::NotAllowed, patience };
+        self.go_on(&mut visit, url, conditional).await;
+        visit
+    }
+
+    /// Goes on with a visit at another address, within what is left of its hops and its patience.
+    pub(crate) async fn go_on(&self, visit: &mut Visit, url: &Url, conditional: &Conditional) {
+        let Visit { exchanges, patience, .. } = visit;
         let mut next = url.clone();
         let mut conditional = conditional.clone();
-        let outcome = loop {
+        visit.outcome = loop {
             if exchanges.len() > HOPS_MAX {
                 break Outcome::Failed(format!("more than {HOPS_MAX} redirects"));
             }
-            match self.allowed(&next).await {
+            match self.allowed(&next, patience).await {
                 Ok(true) => {}
                 Ok(false) => break Outcome::NotAllowed,
                 Err(reason) => break Outcome::Failed(reason),
             }
-            let (exchange, answer) = self.ask(&next, &std::mem::take(&mut conditional), BODY_BYTES_MAX).await;
+            let asked = std::mem::take(&mut conditional);
+            let (exchange, answer) = self.ask(&next, &asked, BODY_BYTES_MAX, patience).await;
             exchanges.push(exchange);
             let response = match answer {
                 Ok(response) => response,
                 Err(reason) => break Outcome::Failed(reason),
             };
+            if response.status == 304 && !asked.is_asked() {
+                break Outcome::Failed("status 304 without being asked for it".to_owned());
+            }
             if ![301, 302, 303, 307, 308].contains(&response.status) {
                 break Outcome::Answer(response, next);
             }
             match response.header("location").map(|location| next.join(location)) {
-                Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => next = target,
+                Some(Ok(target)) if may_follow(&target) => next = target,
                 _ => break Outcome::Failed(format!("status {} leads nowhere", response.status)),
             }
         };
-        Visit { exchanges, outcome }
     }
 
     /// Asks for one file below a firm's log: its body when the status is 200, `None` when it says that there is none.
     pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
-        if !self.allowed(url).await? {
+        let mut patience = self.options.answer_max * VISIT_ANSWERS_MAX;
+        if !self.allowed(url, &mut patience).await? {
             return Err(format!("robots.txt asks that {url} be left alone"));
         }
-        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max).await;
+        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max, &mut patience).await;
         let response = answer.map_err(|reason| format!("{url}: {reason}"))?;
         match response.status {
-            200 if exchange.is_truncated => Err(format!("{url} is larger than {bytes_max} bytes")),
+            200 if exchange.truncated.is_some() => Err(format!("{url} is larger than {bytes_max} bytes")),
             200 => Ok(Some(response.body)),
             404 | 410 => Ok(None),
             status => Err(format!("{url}: status {status}")),
@@ -164,28 +201,28 @@ impl Fetcher {
     }
 
     /// Whether `robots.txt` lets us ask; an error when it cannot be learned (RFC 9309, section 2.3.1.4).
-    async fn allowed(&self, url: &Url) -> Result<bool, String> {
+    async fn allowed(&self, url: &Url, patience: &mut Duration) -> Result<bool, String> {
         let origin = url.origin().ascii_serialization();
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let known = lock(&self.robots).get(&origin).cloned();
         if let Some((_, Some(robots))) = known.filter(|(at, _)| at.elapsed() < ROBOTS_AGE_MAX) {
             return Ok(robots.allows(path));
         }
-        let robots = self.ask_robots(url).await?;
+        let robots = self.ask_robots(url, patience).await?;
         let allowed = robots.allows(path);
         lock(&self.robots).insert(origin, (Instant::now(), Some(robots)));
         Ok(allowed)
     }
 
-    async fn ask_robots(&self, page: &Url) -> Result<Robots, String> {
+    async fn ask_robots(&self, page: &Url, patience: &mut Duration) -> Result<Robots, String> {
         let mut url = page.join("/robots.txt").map_err(|err| err.to_string())?;
         for _ in 0..=HOPS_MAX {
-            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX).await;
+            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX, patience).await;
             let response = answer?;
             match response.status {
                 200..=299 => return Ok(Robots::parse(&String::from_utf8_lossy(&response.body))),
                 301 | 302 | 303 | 307 | 308 => match response.header("location").map(|target| url.join(target)) {
-                    Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => url = target,
+                    Some(Ok(target)) if may_follow(&target) => url = target,
                     _ => return Ok(Robots::allow_all()),
                 },
                 // 429 is a server under load, and meant as one.
@@ -197,27 +234,32 @@ impl Fetcher {
     }
 
     /// One request, in its turn.
-    async fn ask(&self, url: &Url, conditional: &Conditional, max: usize) -> (Exchange, Result<Response, String>) {
+    async fn ask(
+        &self,
+        url: &Url,
+        conditional: &Conditional,
+        max: usize,
+        patience: &mut Duration,
+    ) -> (Exchange, Result<Response, String>) {
         self.wait_for_turn(url).await;
         let wire = Arc::new(Mutex::new(Wire::default()));
-        let asked = self.exchange(url, conditional, max, &wire);
-        let answer_max = self.options.answer_max;
-        let ended = tokio::time::timeout(answer_max, asked).await;
-        let ended = ended.unwrap_or_else(|_| Err(format!("no whole answer within {} s", answer_max.as_secs_f64())));
+        let answer_max = self.options.answer_max.min(*patience);
+        let begin = Instant::now();
+        let ended = tokio::time::timeout(answer_max, self.exchange(url, conditional, max, &wire)).await;
+        *patience = patience.saturating_sub(begin.elapsed());
         let wire = std::mem::take(&mut *lock(&wire));
-        let mut exchange = Exchange {
-            url: url.to_string(),
-            request: wire.sent,
-            response: wire.received,
-            is_truncated: false,
-            status: 0,
+        let truncated = match &ended {
+            Ok(Ok(true)) if !wire.is_full() => None,
+            Ok(Ok(_)) => Some(Truncated::Length),
+            Ok(Err(_)) => Some(Truncated::Disconnect),
+            Err(_) => Some(Truncated::Time),
         };
-        let answer = ended.and_then(|is_whole| {
-            exchange.is_truncated = !is_whole;
-            Response::parse(&exchange.response).ok_or_else(|| "the answer is no HTTP".to_owned())
-        });
-        exchange.status = Response::parse(&exchange.response).map_or(0, |response| response.status);
-        (exchange, answer)
+        let ended = ended.unwrap_or_else(|_| Err(format!("no whole answer within {:.0} s", answer_max.as_secs_f64())));
+        let response = Response::parse(&wire.received);
+        let status = response.as_ref().map_or(0, |response| response.status);
+        let answer = ended.and_then(|_| response.ok_or_else(|| "the answer is no HTTP".to_owned()));
+        let (request, response) = (wire.sent, wire.received);
+        (Exchange { url: url.to_string(), request, response, truncated, status }, answer)
     }
 
     /// Connects, asks, and reads to the end; whether the end came within the limit.
@@ -330,6 +372,11 @@ where
     .await;
     connection.abort();
     ended
+}
+
+/// Whether a redirect's target is an address that we ask, and that fits into the log.
+pub(crate) fn may_follow(target: &Url) -> bool {
+    ["http", "https"].contains(&target.scheme()) && target.as_str().len() <= URL_BYTES_MAX
 }
 
 /// A poisoned lock guards plain maps, which are whole after any panic.

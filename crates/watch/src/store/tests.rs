@@ -195,3 +195,26 @@ fn nothing_is_appended_to_a_file_that_lost_records() {
     assert!(store.state.archive.write(at, URL, &[], Vec::new()).is_err());
     store.drop_page(at, URL).expect("the log itself is whole");
 }
+
+#[test]
+fn a_store_that_rested_goes_on_without_reading_its_log_again() {
+    let fixture = Fixture::new();
+    watched(&fixture, 3);
+    let store = fixture.open();
+    let again = |resting: Resting| resting.resume(&fixture.dir(), &fixture.keys());
+    let resting = store.rest();
+    let tile = fixture.dir().join("log/tile/entries/000.p/5");
+    let bytes = std::fs::read(&tile).expect("there");
+    std::fs::remove_file(&tile).expect("removed");
+    let store = again(resting).expect("nothing of the log was read but its checkpoint");
+    std::fs::write(&tile, bytes).expect("written");
+    let resting = store.rest();
+    let other = format!("{URL}?other");
+    let at = Timestamp::from_second(9).expect("in range");
+    fixture.open().add(at, vec![(other.clone(), About::default())]).expect("nobody holds the lock");
+    let mut store = again(resting).expect("read anew");
+    assert!(store.state().watched.get(&other).is_some_and(|page| page.is_watched), "what others wrote is seen");
+    keep(&mut store, 10, "お詫び", Verdict::Unchanged);
+    drop(store);
+    assert_eq!(fixture.verify().expect("whole").entries, 7);
+}

@@ -20,6 +20,7 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -113,8 +114,27 @@ pub(crate) enum Outcome {
 pub(crate) struct Visit {
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) outcome: Outcome,
+    trip: Trip,
+}
+
+/// What a visit, or a question to a firm's log, may still do.
+#[derive(Clone, Copy, Debug)]
+struct Trip {
     /// How long it may still wait for answers.
     patience: Duration,
+    /// Whether private addresses may be asked.
+    allow_private: bool,
+}
+
+impl Trip {
+    fn may_ask(&self, address: IpAddr) -> bool {
+        self.allow_private || is_public(address)
+    }
+
+    /// A public site was reached. It must not lead us into the operator's own network, whatever the operator allowed.
+    fn reached(&mut self, address: IpAddr) {
+        self.allow_private &= !is_public(address);
+    }
 }
 
 /// Asks for pages.
@@ -144,28 +164,32 @@ impl Fetcher {
 
     /// Visits a page, following redirects.
     pub(crate) async fn visit(&self, url: &Url, conditional: &Conditional) -> Visit {
-        let patience = self.options.answer_max * VISIT_ANSWERS_MAX;
-        let mut visit = Visit { exchanges: Vec::new(), outcome: Outcome::NotAllowed, patience };
+        let mut visit = Visit { exchanges: Vec::new(), outcome: Outcome::NotAllowed, trip: self.trip() };
         self.go_on(&mut visit, url, conditional).await;
         visit
     }
 
+    fn trip(&self) -> Trip {
+        let Options { answer_max, allow_private, .. } = self.options;
+        Trip { patience: answer_max * VISIT_ANSWERS_MAX, allow_private }
+    }
+
     /// Goes on with a visit at another address, within what is left of its hops and its patience.
     pub(crate) async fn go_on(&self, visit: &mut Visit, url: &Url, conditional: &Conditional) {
-        let Visit { exchanges, patience, .. } = visit;
+        let Visit { exchanges, trip, .. } = visit;
         let mut next = url.clone();
         let mut conditional = conditional.clone();
         visit.outcome = loop {
             if exchanges.len() > HOPS_MAX {
                 break Outcome::Failed(format!("more than {HOPS_MAX} redirects"));
             }
-            match self.allowed(&next, patience).await {
+            match self.allowed(&next, trip).await {
                 Ok(true) => {}
                 Ok(false) => break Outcome::NotAllowed,
                 Err(reason) => break Outcome::Failed(reason),
             }
             let asked = std::mem::take(&mut conditional);
-            let (exchange, answer) = self.ask(&next, &asked, BODY_BYTES_MAX, patience).await;
+            let (exchange, answer) = self.ask(&next, &asked, BODY_BYTES_MAX, trip).await;
             exchanges.push(exchange);
             let response = match answer {
                 Ok(response) => response,
@@ -186,11 +210,11 @@ impl Fetcher {
 
     /// Asks for one file below a firm's log: its body when the status is 200, `None` when it says that there is none.
     pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
-        let mut patience = self.options.answer_max * VISIT_ANSWERS_MAX;
-        if !self.allowed(url, &mut patience).await? {
+        let mut trip = self.trip();
+        if !self.allowed(url, &mut trip).await? {
             return Err(format!("robots.txt asks that {url} be left alone"));
         }
-        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max, &mut patience).await;
+        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max, &mut trip).await;
         let response = answer.map_err(|reason| format!("{url}: {reason}"))?;
         match response.status {
             200 if exchange.truncated.is_some() => Err(format!("{url} is larger than {bytes_max} bytes")),
@@ -201,23 +225,23 @@ impl Fetcher {
     }
 
     /// Whether `robots.txt` lets us ask; an error when it cannot be learned (RFC 9309, section 2.3.1.4).
-    async fn allowed(&self, url: &Url, patience: &mut Duration) -> Result<bool, String> {
+    async fn allowed(&self, url: &Url, trip: &mut Trip) -> Result<bool, String> {
         let origin = url.origin().ascii_serialization();
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let known = lock(&self.robots).get(&origin).cloned();
         if let Some((_, Some(robots))) = known.filter(|(at, _)| at.elapsed() < ROBOTS_AGE_MAX) {
             return Ok(robots.allows(path));
         }
-        let robots = self.ask_robots(url, patience).await?;
+        let robots = self.ask_robots(url, trip).await?;
         let allowed = robots.allows(path);
         lock(&self.robots).insert(origin, (Instant::now(), Some(robots)));
         Ok(allowed)
     }
 
-    async fn ask_robots(&self, page: &Url, patience: &mut Duration) -> Result<Robots, String> {
+    async fn ask_robots(&self, page: &Url, trip: &mut Trip) -> Result<Robots, String> {
         let mut url = page.join("/robots.txt").map_err(|err| err.to_string())?;
         for _ in 0..=HOPS_MAX {
-            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX, patience).await;
+            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX, trip).await;
             let response = answer?;
             match response.status {
                 200..=299 => return Ok(Robots::parse(&String::from_utf8_lossy(&response.body))),
@@ -239,14 +263,14 @@ impl Fetcher {
         url: &Url,
         conditional: &Conditional,
         max: usize,
-        patience: &mut Duration,
+        trip: &mut Trip,
     ) -> (Exchange, Result<Response, String>) {
         self.wait_for_turn(url).await;
         let wire = Arc::new(Mutex::new(Wire::default()));
-        let answer_max = self.options.answer_max.min(*patience);
+        let answer_max = self.options.answer_max.min(trip.patience);
         let begin = Instant::now();
-        let ended = tokio::time::timeout(answer_max, self.exchange(url, conditional, max, &wire)).await;
-        *patience = patience.saturating_sub(begin.elapsed());
+        let ended = tokio::time::timeout(answer_max, self.exchange(url, conditional, max, (&wire, trip))).await;
+        trip.patience = trip.patience.saturating_sub(begin.elapsed());
         let wire = std::mem::take(&mut *lock(&wire));
         let truncated = match &ended {
             Ok(Ok(true)) if !wire.is_full() => None,
@@ -268,9 +292,9 @@ impl Fetcher {
         url: &Url,
         conditional: &Conditional,
         max: usize,
-        wire: &Arc<Mutex<Wire>>,
+        (wire, trip): (&Arc<Mutex<Wire>>, &mut Trip),
     ) -> Result<bool, String> {
-        let stream = self.connect(url).await?;
+        let stream = self.connect(url, trip).await?;
         if url.scheme() == "http" {
             return converse(Recorded::new(stream, wire), self.request(url, conditional)?, max).await;
         }
@@ -280,16 +304,19 @@ impl Fetcher {
         converse(Recorded::new(tls, wire), self.request(url, conditional)?, max).await
     }
 
-    async fn connect(&self, url: &Url) -> Result<TcpStream, String> {
+    async fn connect(&self, url: &Url, trip: &mut Trip) -> Result<TcpStream, String> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().unwrap_or(80);
         let found =
             tokio::net::lookup_host((host, port)).await.map_err(|err| format!("no address for {host}: {err}"))?;
         let found: Vec<_> = found.collect();
-        let may = |address: &std::net::SocketAddr| self.options.allow_private || is_public(address.ip());
-        let usable: Vec<_> = found.iter().copied().filter(may).take(ADDRESSES_MAX).collect();
+        let usable: Vec<_> =
+            found.iter().copied().filter(|address| trip.may_ask(address.ip())).take(ADDRESSES_MAX).collect();
         if usable.is_empty() {
             return Err(match found.first() {
+                Some(address) if self.options.allow_private => {
+                    format!("{} is a private address, and a public site led to it", address.ip())
+                }
                 Some(address) => format!("{} is a private address; --allow-private asks it", address.ip()),
                 None => format!("no address for {host}"),
             });
@@ -297,7 +324,10 @@ impl Fetcher {
         let mut reason = String::new();
         for address in usable {
             match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Ok(stream)) => {
+                    trip.reached(address.ip());
+                    return Ok(stream);
+                }
                 Ok(Err(err)) => reason = format!("cannot connect to {address}: {err}"),
                 Err(_) => reason = format!("cannot connect to {address} within {} s", CONNECT_MAX.as_secs()),
             }
@@ -382,4 +412,27 @@ pub(crate) fn may_follow(target: &Url) -> bool {
 /// A poisoned lock guards plain maps, which are whole after any panic.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_site_does_not_lead_into_the_operators_network() {
+        let [public, private] = ["8.8.8.8", "127.0.0.1"].map(|text| text.parse::<IpAddr>().expect("an address"));
+        let mut trip = Trip { patience: Duration::ZERO, allow_private: true };
+        trip.reached(private);
+        assert!(trip.may_ask(private) && trip.may_ask(public), "the operator allowed it");
+        trip.reached(public);
+        assert!(!trip.may_ask(private) && trip.may_ask(public));
+    }
+
+    #[test]
+    fn a_redirect_must_fit_into_the_log() {
+        let url =
+            |length: usize| Url::parse(&format!("https://example.jp/{}", "x".repeat(length))).expect("an address");
+        assert!(may_follow(&url(1_000)) && !may_follow(&url(URL_BYTES_MAX)));
+        assert!(!may_follow(&Url::parse("file:///etc/hosts").expect("an address")));
+    }
 }

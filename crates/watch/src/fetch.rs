@@ -278,7 +278,15 @@ impl Fetcher {
             Ok(Err(_)) => Some(Truncated::Disconnect),
             Err(_) => Some(Truncated::Time),
         };
-        let ended = ended.unwrap_or_else(|_| Err(format!("no whole answer within {:.0} s", answer_max.as_secs_f64())));
+        let ended = ended.unwrap_or_else(|_| {
+            let limit = self.options.answer_max;
+            Err(match answer_max < limit {
+                true => {
+                    format!("all answers together took more than {:.0} s", (limit * VISIT_ANSWERS_MAX).as_secs_f64())
+                }
+                false => format!("no whole answer within {} s", limit.as_secs_f64()),
+            })
+        });
         let response = Response::parse(&wire.received);
         let status = response.as_ref().map_or(0, |response| response.status);
         let answer = ended.and_then(|_| response.ok_or_else(|| "the answer is no HTTP".to_owned()));

@@ -36,12 +36,7 @@ impl Anchor {
     pub fn open(dir: &Path, keys: &Path, (name, origin): (&str, &str)) -> Result<(Anchor, Vec<Vec<u8>>), Error> {
         let log = dir.join("log");
         durable::create_directory(&log).map_err(Error::disk("make", &log))?;
-        let path = dir.join("lock");
-        let lock = File::create(&path).map_err(Error::disk("open", &path))?;
-        if lock.try_lock().is_err() {
-            tracing::warn!("another process is writing to `{}`: waiting for it", dir.display());
-            lock.lock().map_err(Error::disk("lock", &path))?;
-        }
+        let lock = lock(dir)?;
         let signing = keys.join(format!("{name}.skey"));
         if !signing.exists() {
             if dir.join("log/checkpoint").exists() {
@@ -114,6 +109,41 @@ impl Anchor {
     }
 }
 
+/// A log whose lock was given back. Its owner can go on without reading it again, when nobody else has written since.
+#[derive(Debug)]
+pub struct Resting {
+    dir: PathBuf,
+    key: SigningKey,
+    tree: Tree,
+}
+
+impl Anchor {
+    /// Gives the lock back.
+    #[must_use]
+    pub fn rest(self) -> Resting {
+        Resting { dir: self.dir, key: self.key, tree: self.tree }
+    }
+}
+
+impl Resting {
+    /// Takes the lock again; `None` when the log is another one than it was, and must be opened anew.
+    pub fn resume(self) -> Result<Option<Anchor>, Error> {
+        let lock = lock(&self.dir)?;
+        let failed = |err| Error::Log { dir: self.dir.clone(), err };
+        let path = self.dir.join("log/checkpoint");
+        let is_same = match std::fs::read(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => self.tree.size() == 0,
+            other => {
+                let note = other.map_err(Error::disk("read", &path))?;
+                let key = VerifyingKey::parse(self.key.verifier()).map_err(failed)?;
+                let signed = Checkpoint::open(&note, &key).map_err(failed)?;
+                (signed.size, signed.root) == (self.tree.size(), self.tree.root())
+            }
+        };
+        Ok(is_same.then_some(Anchor { dir: self.dir, key: self.key, tree: self.tree, _lock: lock }))
+    }
+}
+
 /// A checkpoint and the entries that it covers.
 #[derive(Debug)]
 pub struct Signed {
@@ -168,6 +198,17 @@ pub fn unusable(dir: &Path, err: sekisho_tlog::Error) -> Error {
 #[must_use]
 pub fn not_whole(dir: &Path, reason: &str) -> Error {
     Error::NotWhole { dir: dir.to_owned(), reason: reason.to_owned() }
+}
+
+/// Waits until nobody else writes.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("lock");
+    let lock = File::create(&path).map_err(Error::disk("open", &path))?;
+    if lock.try_lock().is_err() {
+        tracing::warn!("another process is writing to `{}`: waiting for it", dir.display());
+        lock.lock().map_err(Error::disk("lock", &path))?;
+    }
+    Ok(lock)
 }
 
 fn read_entries(dir: &Path, size: u64) -> Result<Vec<Vec<u8>>, sekisho_tlog::Error> {

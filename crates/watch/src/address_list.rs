@@ -4,7 +4,7 @@ use crate::Error;
 use url::Url;
 
 /// Bytes of an address; a longer one is refused.
-const URL_BYTES_MAX: usize = 2_048;
+pub(crate) const URL_BYTES_MAX: usize = 2_048;
 
 /// An address in the one form under which it is watched.
 pub fn parse_url(text: &str) -> Result<String, Error> {

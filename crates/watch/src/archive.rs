@@ -65,6 +65,13 @@ impl Archive {
             bytes.extend_from_slice(&member);
         }
         let parent = self.dir.join("archive");
+        if std::fs::metadata(&path).map_or(0, |file| file.len()) < begin {
+            let reason = format!(
+                "`{}` lost records that the log names; restore it from a copy, or watch in a new directory",
+                path.display()
+            );
+            return Err(anchor::not_whole(&self.dir, &reason).into());
+        }
         durable::create_directory(&parent).map_err(Error::disk("make", &parent))?;
         durable::append(&path, begin, &bytes).map_err(Error::disk("write", &path))?;
         Ok(written)
@@ -116,7 +123,7 @@ fn records(at: Timestamp, url: &str, exchanges: &[Exchange], metadata: Vec<u8>) 
             at,
             url: exchange.url.clone(),
             concurrent_to,
-            is_truncated: exchange.is_truncated && kind == Kind::Response,
+            truncated: exchange.truncated.filter(|_| kind == Kind::Response),
             block: block.to_vec(),
         };
         if !exchange.response.is_empty() {
@@ -130,7 +137,7 @@ fn records(at: Timestamp, url: &str, exchanges: &[Exchange], metadata: Vec<u8>) 
     }
     let (kind, id) = (Kind::Metadata, new_id()?);
     let url = url.to_owned();
-    records.push(Record { kind, id, at, url, concurrent_to: last, is_truncated: false, block: metadata });
+    records.push(Record { kind, id, at, url, concurrent_to: last, truncated: None, block: metadata });
     Ok(records)
 }
 
@@ -140,7 +147,7 @@ fn warcinfo(at: Timestamp, file: &str) -> Result<Record, Error> {
         env!("CARGO_PKG_VERSION")
     );
     let (kind, id, url) = (Kind::Warcinfo, new_id()?, String::new());
-    Ok(Record { kind, id, at, url, concurrent_to: None, is_truncated: false, block: block.into_bytes() })
+    Ok(Record { kind, id, at, url, concurrent_to: None, truncated: None, block: block.into_bytes() })
 }
 
 /// A random UUID (RFC 9562, version 4).

@@ -68,7 +68,8 @@ impl Diff {
         all.lines.truncate(DIFF_LINES_MAX);
         let mut bytes = 0;
         let fits = all.lines.iter().take_while(|line| {
-            bytes += line.text().len() + 32;
+            // As JSON writes it: a quotation mark is two bytes there.
+            bytes += serde_json::to_string(line.text()).map_or(0, |text| text.len()) + 32;
             bytes <= DIFF_BYTES_MAX
         });
         all.lines.truncate(fits.count());

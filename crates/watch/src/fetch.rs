@@ -10,6 +10,7 @@ mod wire;
 pub use address::is_public;
 
 use crate::Error;
+use crate::address_list::URL_BYTES_MAX;
 use crate::http_message::{BODY_BYTES_MAX, Response};
 use crate::robots::{PRODUCT_TOKEN, ROBOTS_BYTES_MAX, Robots};
 use http_body_util::{BodyExt, Empty};
@@ -19,6 +20,7 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -30,6 +32,11 @@ use wire::{Recorded, Wire};
 
 /// Redirects that are followed; a longer chain counts as unreachable.
 pub const HOPS_MAX: usize = 8;
+/// What one visit may spend waiting for answers, all hops and their `robots.txt` together, as a multiple of
+/// [`Options::answer_max`]: a chain of slow answers would hold up the pages behind it. Turns are not counted.
+pub const VISIT_ANSWERS_MAX: u32 = 4;
+/// Bytes of a header's value that is sent back or kept; a longer one is left out.
+pub(crate) const HEADER_BYTES_MAX: usize = 1_024;
 /// Addresses of a host that are tried.
 const ADDRESSES_MAX: usize = 4;
 /// How long one address may take to answer a connection attempt.
@@ -59,10 +66,21 @@ pub struct Exchange {
     pub request: Vec<u8>,
     /// The response's bytes; empty when none came.
     pub response: Vec<u8>,
-    /// The response was larger than the limit, and its end is missing.
-    pub is_truncated: bool,
+    /// Why the response's end is missing, if it is.
+    pub truncated: Option<Truncated>,
     /// The status; 0 when no answer came.
     pub status: u16,
+}
+
+/// Why the end of a response is missing, in the words of WARC/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truncated {
+    /// It was larger than the limit.
+    Length,
+    /// It took longer than the limit.
+    Time,
+    /// The connection broke off.
+    Disconnect,
 }
 
 /// What the server was told of our last visit.
@@ -72,6 +90,12 @@ pub struct Conditional {
     pub etag: Option<String>,
     /// The page's time as the server said it.
     pub last_modified: Option<String>,
+}
+
+impl Conditional {
+    fn is_asked(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
 }
 
 /// How asking ended.
@@ -90,6 +114,27 @@ pub(crate) enum Outcome {
 pub(crate) struct Visit {
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) outcome: Outcome,
+    trip: Trip,
+}
+
+/// What a visit, or a question to a firm's log, may still do.
+#[derive(Clone, Copy, Debug)]
+struct Trip {
+    /// How long it may still wait for answers.
+    patience: Duration,
+    /// Whether private addresses may be asked.
+    allow_private: bool,
+}
+
+impl Trip {
+    fn may_ask(&self, address: IpAddr) -> bool {
+        self.allow_private || is_public(address)
+    }
+
+    /// A public site was reached. It must not lead us into the operator's own network, whatever the operator allowed.
+    fn reached(&mut self, address: IpAddr) {
+        self.allow_private &= !is_public(address);
+    }
 }
 
 /// Asks for pages.
@@ -119,44 +164,60 @@ impl Fetcher {
 
     /// Visits a page, following redirects.
     pub(crate) async fn visit(&self, url: &Url, conditional: &Conditional) -> Visit {
-        let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut visit = Visit { exchanges: Vec::new(), outcome: Outcome::NotAllowed, trip: self.trip() };
+        self.go_on(&mut visit, url, conditional).await;
+        visit
+    }
+
+    fn trip(&self) -> Trip {
+        let Options { answer_max, allow_private, .. } = self.options;
+        Trip { patience: answer_max * VISIT_ANSWERS_MAX, allow_private }
+    }
+
+    /// Goes on with a visit at another address, within what is left of its hops and its patience.
+    pub(crate) async fn go_on(&self, visit: &mut Visit, url: &Url, conditional: &Conditional) {
+        let Visit { exchanges, trip, .. } = visit;
         let mut next = url.clone();
         let mut conditional = conditional.clone();
-        let outcome = loop {
+        visit.outcome = loop {
             if exchanges.len() > HOPS_MAX {
                 break Outcome::Failed(format!("more than {HOPS_MAX} redirects"));
             }
-            match self.allowed(&next).await {
+            match self.allowed(&next, trip).await {
                 Ok(true) => {}
                 Ok(false) => break Outcome::NotAllowed,
                 Err(reason) => break Outcome::Failed(reason),
             }
-            let (exchange, answer) = self.ask(&next, &std::mem::take(&mut conditional), BODY_BYTES_MAX).await;
+            let asked = std::mem::take(&mut conditional);
+            let (exchange, answer) = self.ask(&next, &asked, BODY_BYTES_MAX, trip).await;
             exchanges.push(exchange);
             let response = match answer {
                 Ok(response) => response,
                 Err(reason) => break Outcome::Failed(reason),
             };
+            if response.status == 304 && !asked.is_asked() {
+                break Outcome::Failed("status 304 without being asked for it".to_owned());
+            }
             if ![301, 302, 303, 307, 308].contains(&response.status) {
                 break Outcome::Answer(response, next);
             }
             match response.header("location").map(|location| next.join(location)) {
-                Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => next = target,
+                Some(Ok(target)) if may_follow(&target) => next = target,
                 _ => break Outcome::Failed(format!("status {} leads nowhere", response.status)),
             }
         };
-        Visit { exchanges, outcome }
     }
 
     /// Asks for one file below a firm's log: its body when the status is 200, `None` when it says that there is none.
     pub(crate) async fn file(&self, url: &Url, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
-        if !self.allowed(url).await? {
+        let mut trip = self.trip();
+        if !self.allowed(url, &mut trip).await? {
             return Err(format!("robots.txt asks that {url} be left alone"));
         }
-        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max).await;
+        let (exchange, answer) = self.ask(url, &Conditional::default(), bytes_max, &mut trip).await;
         let response = answer.map_err(|reason| format!("{url}: {reason}"))?;
         match response.status {
-            200 if exchange.is_truncated => Err(format!("{url} is larger than {bytes_max} bytes")),
+            200 if exchange.truncated.is_some() => Err(format!("{url} is larger than {bytes_max} bytes")),
             200 => Ok(Some(response.body)),
             404 | 410 => Ok(None),
             status => Err(format!("{url}: status {status}")),
@@ -164,28 +225,28 @@ impl Fetcher {
     }
 
     /// Whether `robots.txt` lets us ask; an error when it cannot be learned (RFC 9309, section 2.3.1.4).
-    async fn allowed(&self, url: &Url) -> Result<bool, String> {
+    async fn allowed(&self, url: &Url, trip: &mut Trip) -> Result<bool, String> {
         let origin = url.origin().ascii_serialization();
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let known = lock(&self.robots).get(&origin).cloned();
         if let Some((_, Some(robots))) = known.filter(|(at, _)| at.elapsed() < ROBOTS_AGE_MAX) {
             return Ok(robots.allows(path));
         }
-        let robots = self.ask_robots(url).await?;
+        let robots = self.ask_robots(url, trip).await?;
         let allowed = robots.allows(path);
         lock(&self.robots).insert(origin, (Instant::now(), Some(robots)));
         Ok(allowed)
     }
 
-    async fn ask_robots(&self, page: &Url) -> Result<Robots, String> {
+    async fn ask_robots(&self, page: &Url, trip: &mut Trip) -> Result<Robots, String> {
         let mut url = page.join("/robots.txt").map_err(|err| err.to_string())?;
         for _ in 0..=HOPS_MAX {
-            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX).await;
+            let (_, answer) = self.ask(&url, &Conditional::default(), ROBOTS_BYTES_MAX, trip).await;
             let response = answer?;
             match response.status {
                 200..=299 => return Ok(Robots::parse(&String::from_utf8_lossy(&response.body))),
                 301 | 302 | 303 | 307 | 308 => match response.header("location").map(|target| url.join(target)) {
-                    Some(Ok(target)) if ["http", "https"].contains(&target.scheme()) => url = target,
+                    Some(Ok(target)) if may_follow(&target) => url = target,
                     _ => return Ok(Robots::allow_all()),
                 },
                 // 429 is a server under load, and meant as one.
@@ -197,27 +258,40 @@ impl Fetcher {
     }
 
     /// One request, in its turn.
-    async fn ask(&self, url: &Url, conditional: &Conditional, max: usize) -> (Exchange, Result<Response, String>) {
+    async fn ask(
+        &self,
+        url: &Url,
+        conditional: &Conditional,
+        max: usize,
+        trip: &mut Trip,
+    ) -> (Exchange, Result<Response, String>) {
         self.wait_for_turn(url).await;
         let wire = Arc::new(Mutex::new(Wire::default()));
-        let asked = self.exchange(url, conditional, max, &wire);
-        let answer_max = self.options.answer_max;
-        let ended = tokio::time::timeout(answer_max, asked).await;
-        let ended = ended.unwrap_or_else(|_| Err(format!("no whole answer within {} s", answer_max.as_secs_f64())));
+        let answer_max = self.options.answer_max.min(trip.patience);
+        let begin = Instant::now();
+        let ended = tokio::time::timeout(answer_max, self.exchange(url, conditional, max, (&wire, trip))).await;
+        trip.patience = trip.patience.saturating_sub(begin.elapsed());
         let wire = std::mem::take(&mut *lock(&wire));
-        let mut exchange = Exchange {
-            url: url.to_string(),
-            request: wire.sent,
-            response: wire.received,
-            is_truncated: false,
-            status: 0,
+        let truncated = match &ended {
+            Ok(Ok(true)) if !wire.is_full() => None,
+            Ok(Ok(_)) => Some(Truncated::Length),
+            Ok(Err(_)) => Some(Truncated::Disconnect),
+            Err(_) => Some(Truncated::Time),
         };
-        let answer = ended.and_then(|is_whole| {
-            exchange.is_truncated = !is_whole;
-            Response::parse(&exchange.response).ok_or_else(|| "the answer is no HTTP".to_owned())
+        let ended = ended.unwrap_or_else(|_| {
+            let limit = self.options.answer_max;
+            Err(match answer_max < limit {
+                true => {
+                    format!("all answers together took more than {:.0} s", (limit * VISIT_ANSWERS_MAX).as_secs_f64())
+                }
+                false => format!("no whole answer within {} s", limit.as_secs_f64()),
+            })
         });
-        exchange.status = Response::parse(&exchange.response).map_or(0, |response| response.status);
-        (exchange, answer)
+        let response = Response::parse(&wire.received);
+        let status = response.as_ref().map_or(0, |response| response.status);
+        let answer = ended.and_then(|_| response.ok_or_else(|| "the answer is no HTTP".to_owned()));
+        let (request, response) = (wire.sent, wire.received);
+        (Exchange { url: url.to_string(), request, response, truncated, status }, answer)
     }
 
     /// Connects, asks, and reads to the end; whether the end came within the limit.
@@ -226,9 +300,9 @@ impl Fetcher {
         url: &Url,
         conditional: &Conditional,
         max: usize,
-        wire: &Arc<Mutex<Wire>>,
+        (wire, trip): (&Arc<Mutex<Wire>>, &mut Trip),
     ) -> Result<bool, String> {
-        let stream = self.connect(url).await?;
+        let stream = self.connect(url, trip).await?;
         if url.scheme() == "http" {
             return converse(Recorded::new(stream, wire), self.request(url, conditional)?, max).await;
         }
@@ -238,16 +312,19 @@ impl Fetcher {
         converse(Recorded::new(tls, wire), self.request(url, conditional)?, max).await
     }
 
-    async fn connect(&self, url: &Url) -> Result<TcpStream, String> {
+    async fn connect(&self, url: &Url, trip: &mut Trip) -> Result<TcpStream, String> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().unwrap_or(80);
         let found =
             tokio::net::lookup_host((host, port)).await.map_err(|err| format!("no address for {host}: {err}"))?;
         let found: Vec<_> = found.collect();
-        let may = |address: &std::net::SocketAddr| self.options.allow_private || is_public(address.ip());
-        let usable: Vec<_> = found.iter().copied().filter(may).take(ADDRESSES_MAX).collect();
+        let usable: Vec<_> =
+            found.iter().copied().filter(|address| trip.may_ask(address.ip())).take(ADDRESSES_MAX).collect();
         if usable.is_empty() {
             return Err(match found.first() {
+                Some(address) if self.options.allow_private => {
+                    format!("{} is a private address, and a public site led to it", address.ip())
+                }
                 Some(address) => format!("{} is a private address; --allow-private asks it", address.ip()),
                 None => format!("no address for {host}"),
             });
@@ -255,7 +332,10 @@ impl Fetcher {
         let mut reason = String::new();
         for address in usable {
             match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Ok(stream)) => {
+                    trip.reached(address.ip());
+                    return Ok(stream);
+                }
                 Ok(Err(err)) => reason = format!("cannot connect to {address}: {err}"),
                 Err(_) => reason = format!("cannot connect to {address} within {} s", CONNECT_MAX.as_secs()),
             }
@@ -332,7 +412,35 @@ where
     ended
 }
 
+/// Whether a redirect's target is an address that we ask, and that fits into the log.
+pub(crate) fn may_follow(target: &Url) -> bool {
+    ["http", "https"].contains(&target.scheme()) && target.as_str().len() <= URL_BYTES_MAX
+}
+
 /// A poisoned lock guards plain maps, which are whole after any panic.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_site_does_not_lead_into_the_operators_network() {
+        let [public, private] = ["8.8.8.8", "127.0.0.1"].map(|text| text.parse::<IpAddr>().expect("an address"));
+        let mut trip = Trip { patience: Duration::ZERO, allow_private: true };
+        trip.reached(private);
+        assert!(trip.may_ask(private) && trip.may_ask(public), "the operator allowed it");
+        trip.reached(public);
+        assert!(!trip.may_ask(private) && trip.may_ask(public));
+    }
+
+    #[test]
+    fn a_redirect_must_fit_into_the_log() {
+        let url =
+            |length: usize| Url::parse(&format!("https://example.jp/{}", "x".repeat(length))).expect("an address");
+        assert!(may_follow(&url(1_000)) && !may_follow(&url(URL_BYTES_MAX)));
+        assert!(!may_follow(&Url::parse("file:///etc/hosts").expect("an address")));
+    }
 }

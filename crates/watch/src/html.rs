@@ -1,7 +1,8 @@
 //! A page's elements: a small tree over html5ever's parser, which repairs markup as browsers do.
 //!
 //! Pure. No scripts run, so text that a script would write is not there. Limits keep a hostile page from costing more
-//! than its bytes: beyond [`DEPTH_MAX`] or [`NODES_MAX`] the rest of the page is left out, and the tree says so.
+//! than its bytes: beyond [`DEPTH_MAX`], [`NODES_MAX`] or [`ATTRIBUTES_MAX`] the rest of the page is left out, and the tree
+//! says so.
 
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
@@ -12,6 +13,10 @@ use std::rc::Rc;
 
 /// Nested elements; browsers stop at the same depth. What comes after is left out.
 pub(crate) const DEPTH_MAX: usize = 512;
+/// Attributes of a tag, about: what is counted is what can stand between two of them. From a tag with more on, the page is left
+/// out: the parser compares each attribute with all before it, and one tag of a large page would take hours. A comment with as
+/// many words is taken for one.
+pub(crate) const ATTRIBUTES_MAX: usize = 10_000;
 /// Elements and texts of a page; what comes after is left out.
 pub(crate) const NODES_MAX: usize = 400_000;
 /// The parser is given so many bytes at a time, and the limits are asked in between.
@@ -50,16 +55,21 @@ enum Data {
 impl Tree {
     /// Parses any text; never fails.
     pub(crate) fn parse(text: &str) -> Tree {
-        let sink = Sink { nodes: RefCell::new(vec![Node::default()]), depth: Cell::new(0) };
+        let sink = Sink { nodes: RefCell::new(vec![Node::default()]), depth: Cell::new(0), steps: Cell::new(0) };
         let mut parser = parse_document(sink, ParseOpts::default());
         let mut rest = text;
         let mut is_cut = false;
+        let (mut steps, mut attributes) = (0, 0);
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES));
             parser.process(StrTendril::from_slice(chunk));
             rest = after;
             let sink = &parser.tokenizer.sink.sink;
-            if !rest.is_empty() && (sink.depth.get() > DEPTH_MAX || sink.nodes.borrow().len() > NODES_MAX) {
+            // No step is taken inside of a tag.
+            attributes = if sink.steps.get() == steps { attributes + separators(chunk) } else { 0 };
+            steps = sink.steps.get();
+            let is_beyond = sink.depth.get() > DEPTH_MAX || sink.nodes.borrow().len() > NODES_MAX;
+            if !rest.is_empty() && (is_beyond || attributes > ATTRIBUTES_MAX) {
                 is_cut = true;
                 break;
             }
@@ -138,6 +148,8 @@ struct Sink {
     nodes: RefCell<Vec<Node>>,
     /// The deepest node so far.
     depth: Cell<usize>,
+    /// How often the parser asked or told of the tree: it does so for each tag and text, never inside of a tag.
+    steps: Cell<usize>,
 }
 
 impl Sink {
@@ -159,6 +171,7 @@ impl Sink {
 
     /// Puts `child` into `parent` before the child `at`.
     fn insert(&self, parent: NodeId, at: usize, child: NodeOrText<Handle>) {
+        self.steps.set(self.steps.get() + 1);
         let id = match child {
             NodeOrText::AppendNode(node) => {
                 self.detach(node.id);
@@ -201,6 +214,7 @@ impl TreeSink for Sink {
     }
 
     fn elem_name<'a>(&'a self, target: &'a Handle) -> ExpandedName<'a> {
+        self.steps.set(self.steps.get() + 1);
         target.name.expanded()
     }
 
@@ -282,6 +296,11 @@ impl TreeSink for Sink {
         }
         nodes[new_parent.id].children.extend(children);
     }
+}
+
+/// What can stand between two attributes.
+fn separators(text: &str) -> usize {
+    text.bytes().filter(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'"' | b'\'')).count()
 }
 
 fn no_name() -> Rc<QualName> {

@@ -31,5 +31,5 @@ pub mod watched;
 pub use address_list::{parse_list, parse_url};
 pub use error::Error;
 pub use robots::PRODUCT_TOKEN;
-pub use store::{State, Store};
+pub use store::{Resting, State, Store};
 pub use verify::{Verified, verify};

@@ -30,6 +30,8 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Lines of a page's main text; the rest is left out, and the page is marked as cut.
 pub const LINES_MAX: usize = 5_000;
+/// Characters of a title; the rest is left out. It stands in the log, whose entries are small.
+const TITLE_CHARS_MAX: usize = 300;
 /// Characters of a line; a longer one is cut into several.
 const LINE_CHARS_MAX: usize = 2_000;
 /// A refresh within so many seconds is a redirect; a slower one is a page that renews itself.
@@ -151,7 +153,7 @@ impl Page {
         for character in lines.iter().flat_map(|line| line.chars()).filter(|character| !character.is_whitespace()) {
             hash.update(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        let title = collapse(title);
+        let title = collapse(title).chars().take(TITLE_CHARS_MAX).collect();
         Page { title, lines, refresh: None, sha256: hash.finalize().into(), has_text: true, is_cut }
     }
 
@@ -331,6 +333,8 @@ fn words(name: &str) -> Vec<String> {
 fn main_content(tree: &Tree, measures: &Measures) -> NodeId {
     let mut mains = Vec::new();
     let mut articles = Vec::new();
+    // Whether a node is below an article; its parent was walked before it.
+    let mut in_article = vec![false; measures.chars.len()];
     let mut named = Vec::new();
     tree.walk(DOCUMENT, |id| {
         if measures.left_out[id] || measures.chars[id] == 0 {
@@ -339,11 +343,12 @@ fn main_content(tree: &Tree, measures: &Measures) -> NodeId {
         if tree.name(id) == "main" || tree.attribute(id, "role") == Some("main") {
             mains.push(id);
         }
-        let is_inner =
-            || std::iter::successors(tree.parent(id), |id| tree.parent(*id)).any(|id| articles.contains(&id));
-        if tree.name(id) == "article" && !is_inner() {
+        let is_inner = tree.parent(id).is_some_and(|parent| in_article[parent]);
+        let is_article = tree.name(id) == "article";
+        if is_article && !is_inner {
             articles.push(id);
         }
+        in_article[id] = is_inner || is_article;
         let has_half = measures.chars[id] * 2 >= measures.body_chars;
         let is_named = ["id", "class"].into_iter().filter_map(|attribute| tree.attribute(id, attribute));
         if has_half && is_named.flat_map(str::split_whitespace).any(|name| MAIN_NAMES.contains(&name)) {

@@ -3,6 +3,7 @@
 //! Pure. The group of our product token counts, else that of `*`, else everything is allowed. The longest matching rule
 //! wins, `Allow` among equals. `Crawl-delay` is not in the RFC, and is kept to.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Our product token (RFC 9309, section 2.2.1).
@@ -33,7 +34,7 @@ impl Robots {
         let mut all: Option<Robots> = None;
         // Consecutive `User-agent` lines share the group that follows.
         let (mut is_ours, mut is_all, mut in_agents) = (false, false, false);
-        for line in text.trim_start_matches('\u{feff}').lines() {
+        for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split('#').next().unwrap_or_default();
             let Some((key, value)) = line.split_once(':') else { continue };
             let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
@@ -42,7 +43,7 @@ impl Robots {
                     (is_ours, is_all) = (false, false);
                 }
                 in_agents = true;
-                is_ours |= value.eq_ignore_ascii_case(PRODUCT_TOKEN);
+                is_ours |= token(value).eq_ignore_ascii_case(PRODUCT_TOKEN);
                 is_all |= value == "*";
                 if is_ours {
                     ours.get_or_insert_default();
@@ -70,7 +71,7 @@ impl Robots {
                 self.crawl_delay = delay.map(|delay| delay.min(CRAWL_DELAY_MAX)).or(self.crawl_delay);
             }
             _ if value.is_empty() => {}
-            _ => self.rules.push((key == "allow", value.to_owned())),
+            _ => self.rules.push((key == "allow", normal(value))),
         }
     }
 
@@ -79,9 +80,41 @@ impl Robots {
         if path == "/robots.txt" {
             return true;
         }
-        let matching = self.rules.iter().filter(|(_, pattern)| matches(pattern, path));
+        let path = normal(path);
+        let matching = self.rules.iter().filter(|(_, pattern)| matches(pattern, &path));
         matching.max_by_key(|(allowed, pattern)| (pattern.len(), *allowed)).is_none_or(|(allowed, _)| *allowed)
     }
+}
+
+/// The product token at the beginning of a `User-agent` value: `sekisho-watch/0.1` names us too.
+fn token(value: &str) -> &str {
+    let end = value.find(|one: char| !(one.is_ascii_alphabetic() || one == '_' || one == '-'));
+    &value[..end.unwrap_or(value.len())]
+}
+
+/// A path or pattern in the one form in which they are compared (RFC 9309, section 2.2.2): what is not ASCII is
+/// percent-encoded, an encoded unreserved character stands for itself, and hexadecimal digits are capitals.
+fn normal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let encoded = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let encoded = encoded.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let byte = encoded.unwrap_or(bytes[at]);
+        let is_plain = match encoded {
+            Some(byte) => byte.is_ascii_alphanumeric() || b"-._~".contains(&byte),
+            None => (0x21..0x7f).contains(&byte),
+        };
+        if is_plain {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        at += if encoded.is_some() { 3 } else { 1 };
+    }
+    out
 }
 
 /// Whether the pattern matches the path's beginning; `*` is any text, `$` at the end is the path's end.
@@ -124,6 +157,25 @@ mod tests {
         check(robots, "/a.pdf?x", true);
         check("User-agent: *\nDisallow: /a\nAllow: /a\n", "/a", true);
         check("User-agent: *\nDisallow: /\n", "/robots.txt", true);
+    }
+
+    /// RFC 9309, section 2.2.2: octets outside of ASCII are compared as their percent-encoding, and unreserved ones as
+    /// themselves, in the rule and in the path.
+    #[test]
+    fn a_rule_in_japanese_is_the_encoded_path() {
+        let robots = "User-agent: *\nDisallow: /お知らせ/\nDisallow: /%7enews/\nDisallow: /a%2fb\n";
+        check(robots, "/%E3%81%8A%E7%9F%A5%E3%82%89%E3%81%9B/1.html", false);
+        check(robots, "/%e3%81%8a%e7%9f%a5%e3%82%89%e3%81%9b/1.html", false);
+        check(robots, "/~news/1.html", false);
+        check(robots, "/a%2Fb", false);
+        check(robots, "/a/b", true);
+    }
+
+    #[test]
+    fn our_name_may_have_a_version_and_lines_may_end_in_a_carriage_return() {
+        check("User-agent: sekisho-watch/0.1\nDisallow: /\n", "/news", false);
+        check("User-agent: sekisho-watcher\nDisallow: /\n", "/news", true);
+        check("User-agent: *\rDisallow: /\r", "/news", false);
     }
 
     #[test]

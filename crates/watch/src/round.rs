@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::entry::{Check, FirmLog, Hop};
-use crate::fetch::{Conditional, Fetcher, Outcome, Visit};
+use crate::fetch::{Conditional, Fetcher, HEADER_BYTES_MAX, Outcome, Visit, may_follow};
 use crate::http_message::Response;
 use crate::sekisho_log::{self, LogFinding, LogSeen};
 use crate::store::{Store, page_of};
@@ -122,9 +122,7 @@ async fn look(fetcher: &Fetcher, task: Task, clock: &(dyn Fn() -> Timestamp + Se
     let mut visit = fetcher.visit(&task.url, &task.conditional).await;
     for _ in 0..REFRESHES_MAX {
         let Some(target) = refresh_of(&visit) else { break };
-        let next = fetcher.visit(&target, &Conditional::default()).await;
-        visit.exchanges.extend(next.exchanges);
-        visit.outcome = next.outcome;
+        fetcher.go_on(&mut visit, &target, &Conditional::default()).await;
     }
     let elapsed = begin.elapsed();
     let firm_log = match &task.firm_log {
@@ -138,7 +136,7 @@ async fn look(fetcher: &Fetcher, task: Task, clock: &(dyn Fn() -> Timestamp + Se
 fn refresh_of(visit: &Visit) -> Option<Url> {
     let Outcome::Answer(response, url) = &visit.outcome else { return None };
     let target = page_of(response).refresh.filter(|_| response.status == 200)?;
-    url.join(&target).ok().filter(|target| target != url && ["http", "https"].contains(&target.scheme()))
+    url.join(&target).ok().filter(|target| target != url && may_follow(target))
 }
 
 /// The verdict on a look, as it is kept.
@@ -148,7 +146,10 @@ fn judged(store: &Store, look: Look) -> Result<(Look, Check), Error> {
     let known = state.known(state.watched.get(look.url.as_str()).unwrap_or(&nothing))?;
     let (seen, response) = seen(&look.visit.outcome, &known);
     let verdict = judge(&known, &seen, look.at);
-    let header = |name: &str| response.and_then(|response| response.header(name)).map(str::to_owned);
+    let header = |name: &str| {
+        let value = response.and_then(|response| response.header(name));
+        value.filter(|value| value.len() <= HEADER_BYTES_MAX).map(str::to_owned)
+    };
     let hops = look.visit.exchanges.iter().map(|exchange| Hop { url: exchange.url.clone(), status: exchange.status });
     let page = match &seen {
         Seen::Page { page, .. } => Some(page),
@@ -187,3 +188,6 @@ fn seen<'a>(outcome: &'a Outcome, known: &Known) -> (Seen, Option<&'a Response>)
     };
     (seen, Some(response))
 }
+
+#[cfg(test)]
+mod tests;

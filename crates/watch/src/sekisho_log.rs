@@ -19,7 +19,9 @@ use url::Url;
 pub const LEAVES_MAX: u64 = 10_000;
 /// Documents that are compared, those of the newest leaves; the others are left out, and the finding says so.
 pub const DOCUMENTS_MAX: usize = 200;
-/// Bytes of a checkpoint or of a bundle of leaves.
+/// Bytes of a checkpoint; a larger one is not believed. It is kept with the finding, and has to fit there.
+const NOTE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a bundle of leaves.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What the leaves of a disclosure call themselves.
 const LEAF_FORMAT: &str = "sekisho-disclosure-entry/2";
@@ -136,7 +138,7 @@ async fn walk(
     let base = Url::parse(&log.base).map_err(invalid)?;
     let key = VerifyingKey::parse(&log.key).map_err(invalid)?;
     let remote = Remote { fetcher, base };
-    let note = remote.file("log/checkpoint", FILE_BYTES_MAX).await.map_err(unreachable)?;
+    let note = remote.file("log/checkpoint", NOTE_BYTES_MAX).await.map_err(unreachable)?;
     let note = note.ok_or_else(|| unreachable("there is no `log/checkpoint`".to_owned()))?;
     let checkpoint = Checkpoint::open(&note, &key).map_err(invalid)?;
     let note = String::from_utf8_lossy(&note).into_owned();

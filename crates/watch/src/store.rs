@@ -30,6 +30,26 @@ pub struct Store {
     is_time_given: bool,
 }
 
+/// A store whose directory is free for other commands. Between two rounds nothing is read again, unless one of them wrote:
+/// a year of an hourly watch is a log of hundreds of megabytes.
+#[derive(Debug)]
+pub struct Resting {
+    anchor: anchor::Resting,
+    state: State,
+    is_time_given: bool,
+}
+
+impl Resting {
+    /// The store as it was, or as somebody else left it since.
+    pub fn resume(self, dir: &Path, keys: &Path) -> Result<Store, Error> {
+        let Resting { anchor, state, is_time_given } = self;
+        match anchor.resume()? {
+            Some(anchor) => Ok(Store { anchor, state, is_time_given }),
+            None => Ok(Store { is_time_given, ..Store::open(dir, keys)? }),
+        }
+    }
+}
+
 /// The state directory as anybody may read it, also while it is written.
 #[derive(Debug)]
 pub struct State {
@@ -49,6 +69,12 @@ impl Store {
     #[must_use]
     pub fn with_given_time(self) -> Store {
         Store { is_time_given: true, ..self }
+    }
+
+    /// Leaves the directory to others for a while.
+    #[must_use]
+    pub fn rest(self) -> Resting {
+        Resting { anchor: self.anchor.rest(), state: self.state, is_time_given: self.is_time_given }
     }
 
     /// What is known.

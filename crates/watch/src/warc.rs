@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, bytes out. HTTP messages are kept as they came over the wire, transfer coding and all.
 
+use crate::fetch::Truncated;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -53,7 +54,8 @@ pub(crate) struct Record {
     pub(crate) url: String,
     /// The record that this one belongs to.
     pub(crate) concurrent_to: Option<String>,
-    pub(crate) is_truncated: bool,
+    /// Why the block is not all that was sent.
+    pub(crate) truncated: Option<Truncated>,
     pub(crate) block: Vec<u8>,
 }
 
@@ -73,8 +75,13 @@ impl Record {
         if let Some(id) = &self.concurrent_to {
             let _ = write!(head, "WARC-Concurrent-To: <{id}>\r\n");
         }
-        if self.is_truncated {
-            head.push_str("WARC-Truncated: length\r\n");
+        if let Some(truncated) = self.truncated {
+            let reason = match truncated {
+                Truncated::Length => "length",
+                Truncated::Time => "time",
+                Truncated::Disconnect => "disconnect",
+            };
+            let _ = write!(head, "WARC-Truncated: {reason}\r\n");
         }
         let digest = base32(&Sha256::digest(&self.block));
         let _ = write!(
@@ -151,7 +158,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             url: "http://example.com/".to_owned(),
             concurrent_to: None,
-            is_truncated: false,
+            truncated: None,
             block: b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec(),
         };
         let bytes = decompress(&compress(&record.bytes()).expect("in memory")).expect("a member");

@@ -14,7 +14,7 @@ use sekisho_watch::report::Report;
 use sekisho_watch::round::{self, Schedule};
 use sekisho_watch::sekisho_log::LogState;
 use sekisho_watch::verdict::Verdict;
-use sekisho_watch::{State, Store};
+use sekisho_watch::{Resting, State, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,6 +220,11 @@ impl Place {
         Ok(if self.at.is_some() { store.with_given_time() } else { store })
     }
 
+    fn resume(&self, resting: Resting) -> Result<Store> {
+        let store = resting.resume(&self.dir, &self.keys);
+        store.with_context(|| format!("cannot open the watch in `{}` again", self.dir.display()))
+    }
+
     fn read(&self) -> Result<State> {
         State::read(&self.dir, &self.keys).with_context(|| format!("cannot read the watch in `{}`", self.dir.display()))
     }
@@ -308,11 +313,12 @@ impl Run {
             let fetcher = self.manners.fetcher()?;
             let listen = |kind| signal(kind).context("cannot listen for signals");
             let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+            let mut resting = None;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Ok(Done::Yes),
                     _ = interrupt.recv() => return Ok(Done::Yes),
-                    ended = self.round(&fetcher) => tokio::select! {
+                    ended = self.round(&fetcher, &mut resting) => tokio::select! {
                         _ = terminate.recv() => return Ok(Done::Yes),
                         _ = interrupt.recv() => return Ok(Done::Yes),
                         () = tokio::time::sleep(ended?) => {}
@@ -323,8 +329,11 @@ impl Run {
     }
 
     /// One round; how long to sleep after it. The directory is free for other commands in between.
-    async fn round(&self, fetcher: &Arc<Fetcher>) -> Result<Duration> {
-        let mut store = self.place.open()?;
+    async fn round(&self, fetcher: &Arc<Fetcher>, resting: &mut Option<Resting>) -> Result<Duration> {
+        let mut store = match resting.take() {
+            Some(resting) => self.place.resume(resting)?,
+            None => self.place.open()?,
+        };
         let schedule = Schedule { interval: self.manners.every };
         let urls = due(store.state(), schedule, Some(self.place.now()?));
         round::check(&mut store, fetcher, &urls, Timestamp::now, told).await?;
@@ -332,6 +341,7 @@ impl Run {
         let watched = store.state().watched.iter().filter(|(_, page)| page.is_watched);
         let next = watched.map(|(url, page)| schedule.due(url, page)).min();
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok()).unwrap_or(Duration::ZERO);
+        *resting = Some(store.rest());
         Ok(if next.is_none() { SLEEP_MAX } else { wait.clamp(Duration::from_secs(1), SLEEP_MAX) })
     }
 }

@@ -21,14 +21,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_link_local()
         || address.is_multicast()
         || address.is_documentation()
-        || matches!((a, b, c), (0 | 240.., _, _) | (100, 64..128, _) | (192, 0, 0) | (198, 18 | 19, _));
+        || matches!((a, b, c), (0 | 240.., _, _) | (100, 64..128, _) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _));
     !is_special
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    // Global unicast is 2000::/3; documentation and the discard prefix are taken out of it.
-    first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0x0db8) && first != 0x3fff
+    // Global unicast is 2000::/3. Taken out of it: documentation (2001:db8::/32, 3fff::/20), what is for protocols such as
+    // Teredo (2001::/23), and 6to4 (2002::/16), in which any IPv4 address can stand.
+    let is_special = (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || first == 0x2002 || first == 0x3fff;
+    first & 0xe000 == 0x2000 && !is_special
 }
 
 /// The IPv4 address inside a mapped (`::ffff:0:0/96`) or translated (`64:ff9b::/96`) one.
@@ -64,6 +66,11 @@ mod tests {
             "::ffff:127.0.0.1",
             "64:ff9b::7f00:1",
             "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a00:1::1",
+            "2001:0:1234::1",
+            "2001:20::1",
+            "192.88.99.1",
             "ff02::1",
         ] {
             assert!(!is_public(other.parse().expect("an address")), "{other}");

@@ -16,6 +16,13 @@ pub(super) struct Wire {
     pub(super) received: Vec<u8>,
 }
 
+impl Wire {
+    /// No more is copied.
+    pub(super) fn is_full(&self) -> bool {
+        self.received.len() >= RECEIVED_BYTES_MAX
+    }
+}
+
 /// The connection.
 pub(super) struct Recorded<S> {
     inner: S,

@@ -1,6 +1,7 @@
 //! Small pages, and what they tell.
 
 use super::*;
+use crate::html::ATTRIBUTES_MAX;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -154,6 +155,34 @@ fn deep_and_wide_pages_are_cut_not_feared() {
     read(&formatting);
     let long = read(&format!("<main>{}</main>", "<p>行</p>".repeat(LINES_MAX + 1)));
     assert!(long.is_cut && long.lines.len() == LINES_MAX);
+}
+
+/// Each of these took time that grows with the square of the page: minutes for a page of the largest size. There is no clock in
+/// this test: what is compared is how much was read.
+#[test]
+fn a_page_costs_no_more_than_its_bytes() {
+    for (begin, end) in [("<p", ">"), ("</p", ">"), ("<p a a", ">"), ("<svg><style><p", ">")] {
+        let attributes: String = (0..ATTRIBUTES_MAX * 2).map(|number| format!("/a{number}=1")).collect();
+        let page = read(&format!("<main><p>前</p>{begin}{attributes}{end}<p>後</p></main>"));
+        assert!(page.is_cut, "{begin}");
+        assert_eq!(page.lines, ["前"], "{begin}");
+    }
+    let quoted = format!(
+        "<main><p title='{}'>本文</p><script>if (a<b {}) x()</script>後</main>",
+        "a ".repeat(9_000),
+        "c ".repeat(9_000)
+    );
+    let page = read(&quoted);
+    assert!(!page.is_cut);
+    assert_eq!(page.lines, ["本文", "後"]);
+    let articles = read(&"<article>章<article>節</article></article>".repeat(5_000));
+    assert_eq!(articles.lines[..2], ["章", "節"]);
+}
+
+#[test]
+fn a_title_is_cut() {
+    let title = "お詫び".repeat(10_000);
+    assert_eq!(read(&format!("<title>{title}</title><p>本文")).title.chars().count(), TITLE_CHARS_MAX);
 }
 
 /// What a fuzzer would call: no bytes make it panic, and the same bytes tell the same.

@@ -57,7 +57,7 @@ fn keep(store: &mut Store, second: i64, text: &str, verdict: Verdict) {
         url: URL.to_owned(),
         request: b"GET /1.html HTTP/1.1\r\n\r\n".to_vec(),
         response: response.into_bytes(),
-        is_truncated: false,
+        truncated: None,
         status: 200,
     };
     let check = Check {
@@ -177,4 +177,44 @@ fn a_log_without_its_key_and_a_readable_key_are_refused() {
     std::fs::remove_file(&key).expect("removed");
     let refused = Store::open(&fixture.dir(), &fixture.keys()).expect_err("no key").to_string();
     assert!(refused.contains("restore it from a backup"), "{refused}");
+}
+
+/// Filling the gap with zeros would make a file that no WARC reader takes, and hide from its owner that something is missing.
+#[test]
+fn nothing_is_appended_to_a_file_that_lost_records() {
+    let fixture = Fixture::new();
+    watched(&fixture, 1);
+    let bytes = std::fs::read(fixture.archive()).expect("archived");
+    std::fs::write(fixture.archive(), &bytes[..bytes.len() / 2]).expect("written");
+    let mut store = fixture.open();
+    let at = Timestamp::from_second(9).expect("in range");
+    let refused = store.state.archive.write(at, URL, &[], Vec::new()).expect_err("refused").to_string();
+    assert!(refused.contains("lost"), "{refused}");
+    assert_eq!(std::fs::metadata(fixture.archive()).expect("there").len(), bytes.len() as u64 / 2);
+    std::fs::remove_file(fixture.archive()).expect("removed");
+    assert!(store.state.archive.write(at, URL, &[], Vec::new()).is_err());
+    store.drop_page(at, URL).expect("the log itself is whole");
+}
+
+#[test]
+fn a_store_that_rested_goes_on_without_reading_its_log_again() {
+    let fixture = Fixture::new();
+    watched(&fixture, 3);
+    let store = fixture.open();
+    let again = |resting: Resting| resting.resume(&fixture.dir(), &fixture.keys());
+    let resting = store.rest();
+    let tile = fixture.dir().join("log/tile/entries/000.p/5");
+    let bytes = std::fs::read(&tile).expect("there");
+    std::fs::remove_file(&tile).expect("removed");
+    let store = again(resting).expect("nothing of the log was read but its checkpoint");
+    std::fs::write(&tile, bytes).expect("written");
+    let resting = store.rest();
+    let other = format!("{URL}?other");
+    let at = Timestamp::from_second(9).expect("in range");
+    fixture.open().add(at, vec![(other.clone(), About::default())]).expect("nobody holds the lock");
+    let mut store = again(resting).expect("read anew");
+    assert!(store.state().watched.get(&other).is_some_and(|page| page.is_watched), "what others wrote is seen");
+    keep(&mut store, 10, "お詫び", Verdict::Unchanged);
+    drop(store);
+    assert_eq!(fixture.verify().expect("whole").entries, 7);
 }

@@ -75,15 +75,18 @@ fn malformed(why: impl Into<String>) -> Malformed {
 }
 
 impl Document {
-    /// A document with these parts; `salts` gives 16 random bytes for each.
+    /// A document with these parts; `salts` gives 16 random bytes for each, or none when the system has none.
     pub fn seal(
         kind: &str,
         parts: impl IntoIterator<Item = (String, Value)>,
-        mut salts: impl FnMut() -> [u8; 16],
+        mut salts: impl FnMut() -> Option<[u8; 16]>,
     ) -> Result<Document, Malformed> {
-        let part = |(name, value)| Part { name, salt: Some(hex::encode(salts())), value: Some(value), withheld: None };
-        let document =
-            Document { format: FORMAT.to_owned(), kind: kind.to_owned(), parts: parts.into_iter().map(part).collect() };
+        let part = |(name, value)| {
+            let salt = salts().ok_or_else(|| malformed("the system gives no random bytes"))?;
+            Ok(Part { name, salt: Some(hex::encode(salt)), value: Some(value), withheld: None })
+        };
+        let parts = parts.into_iter().map(part).collect::<Result<Vec<Part>, Malformed>>()?;
+        let document = Document { format: FORMAT.to_owned(), kind: kind.to_owned(), parts };
         document.check()?;
         Ok(document)
     }
@@ -227,7 +230,7 @@ mod tests {
         let mut next = 0;
         let salts = || {
             next += 1;
-            [next; 16]
+            Some([next; 16])
         };
         let parts =
             [("title", json!({"ja": "お知らせ", "en": "Notice"})), ("counts", json!([3, null])), ("note", json!(null))];
@@ -271,6 +274,21 @@ mod tests {
             assert_ne!(changed, whole, "{from}");
             assert_ne!(Document::parse(changed.as_bytes()).expect("a document").hash(), hash, "{from}");
         }
+    }
+
+    #[test]
+    fn a_document_has_its_limits_and_no_salt_is_no_document() {
+        let parts = |count: usize| (0..count).map(|at| (format!("part_{at}"), json!(at)));
+        assert!(Document::seal("notice", parts(PARTS_MAX), || Some([1; 16])).is_ok());
+        assert!(Document::seal("notice", parts(PARTS_MAX + 1), || Some([1; 16])).is_err());
+        assert!(Document::seal("notice", parts(1), || None).is_err());
+        let mut bytes = document().bytes();
+        bytes.resize(DOCUMENT_BYTES_MAX, b' ');
+        assert!(Document::parse(&bytes).is_ok());
+        bytes.push(b' ');
+        assert!(Document::parse(&bytes).is_err());
+        let name = |len: usize| Document::seal(&"n".repeat(len), parts(1), || Some([1; 16]));
+        assert!(name(NAME_CHARS_MAX).is_ok() && name(NAME_CHARS_MAX + 1).is_err());
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl Step {
         at: Timestamp,
         incident: &str,
         operator: &str,
-        salts: impl FnMut() -> [u8; 16],
+        salts: impl FnMut() -> Option<[u8; 16]>,
     ) -> Result<(Entry, Document), sekisho_anchor::document::Malformed> {
         let operator = (OPERATOR.to_owned(), Value::String(operator.to_owned()));
         let document = Document::seal(self.kind().name(), self.parts().into_iter().chain([operator]), salts)?;

@@ -105,43 +105,36 @@ impl Store {
 
     /// Adds a step; before it who publishes, where that is new.
     pub fn step(&mut self, incident: &str, step: Step, act: Act<'_>) -> Result<(), Error> {
-        let problems: Vec<String> =
-            texts_of(&step).into_iter().flat_map(|(part, text)| problems_of(part, text)).collect();
-        if !problems.is_empty() {
-            return Err(Error::NotReady(problems));
-        }
         let mut steps = vec![step];
         if self.record.firm.as_ref() != Some(&self.firm) {
             steps.insert(0, Step::Publisher(self.firm.clone()));
         }
-        let mut sealed = Vec::new();
+        let texts = steps.iter().flat_map(texts_of);
+        let problems: Vec<String> = texts.flat_map(|(part, text)| problems_of(part, text)).collect();
+        if !problems.is_empty() {
+            return Err(Error::NotReady(problems));
+        }
+        let (mut entries, mut documents) = (self.record.entries.clone(), self.documents.clone());
         let mut record = self.record.clone();
         for step in &steps {
-            let mut salts = Vec::new();
-            for _ in 0..sekisho_anchor::document::PARTS_MAX {
-                salts.push(salt()?);
-            }
-            let next = step.seal(act.at, incident, act.operator, || salts.pop().unwrap_or_default());
-            let (entry, document) = next.map_err(|err| Error::Refused(err.to_string()))?;
+            let sealed = step.seal(act.at, incident, act.operator, salt);
+            let (entry, document) = sealed.map_err(|err| Error::Refused(err.to_string()))?;
             record.check(&entry, step)?;
-            sealed.push((entry.clone(), document.clone()));
-            let all =
-                |own: &[Entry]| own.iter().cloned().chain(sealed.iter().map(|(entry, _)| entry.clone())).collect();
-            let documents = self.documents.iter().chain(sealed.iter().map(|(_, document)| document)).cloned().collect();
-            record = Record::fold(all(&self.record.entries), documents)?;
+            entries.push(entry);
+            documents.push(document);
+            record = Record::fold(entries.clone(), documents.clone())?;
         }
-        self.add(sealed, record)
+        self.add(documents, record)
     }
 
-    fn add(&mut self, sealed: Vec<(Entry, Document)>, record: Record) -> Result<(), Error> {
-        let mut leaves = Vec::new();
-        for (entry, document) in &sealed {
-            self.write(document)?;
-            leaves.push(serde_json::to_vec(entry).map_err(|err| Error::Refused(err.to_string()))?);
-        }
+    /// Makes the new documents and then their leaves durable.
+    fn add(&mut self, documents: Vec<Document>, record: Record) -> Result<(), Error> {
+        let known = self.documents.len();
+        documents[known..].iter().try_for_each(|document| self.write(document))?;
+        let leaf = |entry: &Entry| serde_json::to_vec(entry).map_err(|err| Error::Refused(err.to_string()));
+        let leaves = record.entries[known..].iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
         self.anchor.append(&leaves)?;
-        self.documents.extend(sealed.into_iter().map(|(_, document)| document));
-        self.record = record;
+        (self.documents, self.record) = (documents, record);
         self.erase()
     }
 
@@ -201,7 +194,14 @@ pub(crate) fn read_document(path: &Path, hash: &str) -> Result<Document, Error> 
 /// Texts of a step besides a notice.
 fn texts_of(step: &Step) -> Vec<(&'static str, &Text)> {
     match step {
-        Step::Publisher(_) | Step::Published { .. } => Vec::new(),
+        Step::Publisher(firm) => {
+            vec![
+                ("firm.toml: name", &firm.name),
+                ("firm.toml: desk.name", &firm.desk.name),
+                ("firm.toml: desk.hours", &firm.desk.hours),
+            ]
+        }
+        Step::Published { .. } => Vec::new(),
         Step::Embargo { reason, .. } => vec![("reason", reason)],
         Step::Updated { changed, .. } => vec![("changed", changed)],
         Step::Withdrawn { requester, reason } => vec![("requester", requester), ("reason", reason)],
@@ -210,8 +210,7 @@ fn texts_of(step: &Step) -> Vec<(&'static str, &Text)> {
     }
 }
 
-fn salt() -> Result<[u8; 16], Error> {
+fn salt() -> Option<[u8; 16]> {
     let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| Error::Refused("the system gives no random bytes".to_owned()))?;
-    Ok(salt)
+    getrandom::fill(&mut salt).ok().map(|()| salt)
 }

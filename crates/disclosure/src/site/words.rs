@@ -107,7 +107,7 @@ pub(super) const JA: Words = Words {
     certainty: "状況",
     before: "これまでの公表値",
     left: "外部に出た情報",
-    not_left: "外部に出ていないことを確認した情報",
+    not_left: "外部に出たことが確認されていない情報",
     not_examined: "確認できていない情報とその理由",
     to_do: "お客様へのお願い",
     measures: "再発防止への取り組み",
@@ -133,8 +133,8 @@ pub(super) const JA: Words = Words {
     added: "追加",
     leaf: "公開記録の番号",
     hash: "文書のハッシュ値",
-    computed: "上の三つの区分は、当社のサイトが返した応答の記録と、お客様の名簿を照合して算出したものです。",
-    stated: "上の三つの区分は、当社の調査に基づいて記載したものです。応答の記録から算出したものではありません。",
+    computed: "上の三つの区分は、当社のサイトが送信した内容の記録をお客様の名簿と照合し、算出したものです。",
+    stated: "上の三つの区分は、当社の調査に基づいて記載したものです。送信した内容の記録から算出したものではありません。",
     publisher: "公表者",
     key: "検証鍵",
     pdf: "このお知らせの PDF",
@@ -177,7 +177,7 @@ pub(super) const EN: Words = Words {
     certainty: "State",
     before: "Told before",
     left: "Data that left",
-    not_left: "Data that did not leave",
+    not_left: "Data for which no exposure was found",
     not_examined: "What could not be examined, and why",
     to_do: "What you should do now",
     measures: "What we do so that it does not happen again",
@@ -303,7 +303,7 @@ impl Language {
 
     pub(super) fn measure(self, of: Measure) -> &'static str {
         match (self, of) {
-            (Language::Ja, Measure::Records) => "記録の数（レコード）",
+            (Language::Ja, Measure::Records) => "データの件数",
             (Language::Ja, Measure::Persons) => "対象となるお客様",
             (Language::Ja, Measure::Accounts) => "口座",
             (Language::Ja, Measure::Cards) => "支払用カード",

@@ -1,7 +1,9 @@
 //! `sekisho case`: an incident's events, its deadlines and its reports. How they are kept is in `case_log`, what they
 //! mean in the crate `incident`; this is the command line in front of them.
 
+mod event;
 mod show;
+mod submit;
 mod take;
 
 use super::{Done, Usage};
@@ -12,7 +14,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sekisho_incident::regime::{self, Regime};
-use sekisho_incident::{Actor, Body, Case, CaseId, Certainty, Clock, Event, Language, Measure, Origin, Role};
+use sekisho_incident::{Body, Case, CaseId, Certainty, Event, Language, Measure, Origin, Role};
 use sekisho_incident::{deadline, ics, report};
 use std::path::PathBuf;
 
@@ -40,45 +42,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  sekisho case event hakone-2026-1 aware --at 2026-11-20T15:00:00+09:00 --actor CSIRT --evidence 'ledger, 20 Nov'\n  sekisho case event hakone-2026-1 aware --at 2026-11-19T21:00:00+09:00 --actor CSIRT --evidence 'mail 12' --corrects 2\n  sekisho case event hakone-2026-1 intrusion --name older --from 2026-03-01 --text 'found in the ledger'\n  sekisho case event hakone-2026-1 note --text 'police informed'"
     )]
-    Event {
-        id: CaseId,
-        /// aware, classified_major, materiality_determined, new_facts, contained, vendor_notified, intrusion or note.
-        what: String,
-        /// When it was; now without it.
-        #[arg(long, allow_hyphen_values = true)]
-        at: Option<String>,
-        /// The zone in which its day is counted; the case's without it.
-        #[arg(long)]
-        zone: Option<String>,
-        /// Whose awareness or decision; the operator's without it.
-        #[arg(long)]
-        actor: Option<String>,
-        #[arg(long, value_enum, default_value = "firm")]
-        role: RoleArg,
-        /// Where the evidence lies.
-        #[arg(long, default_value = "")]
-        evidence: String,
-        /// The intrusion that it belongs to.
-        #[arg(long)]
-        intrusion: Option<String>,
-        /// The number of the event that it corrects.
-        #[arg(long)]
-        corrects: Option<usize>,
-        /// An intrusion's name.
-        #[arg(long)]
-        name: Option<String>,
-        /// An intrusion's begin.
-        #[arg(long)]
-        from: Option<String>,
-        /// An intrusion's end.
-        #[arg(long)]
-        to: Option<String>,
-        /// In words.
-        #[arg(long, default_value = "")]
-        text: String,
-        #[command(flatten)]
-        place: Place,
-    },
+    Event(Box<event::Arguments>),
     /// Record what is known of a question, and how certainly.
     #[command(after_help = "Example:\n  sekisho case fact hakone-2026-1 wrongful_purpose yes --state suspected")]
     Fact {
@@ -164,29 +128,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  sekisho case submit hakone-2026-1 jp.appi.prelim --file sent.md --receipt R-17"
     )]
-    Submit {
-        id: CaseId,
-        obligation: String,
-        /// The text that was sent; the present draft without it.
-        #[arg(long)]
-        file: Option<PathBuf>,
-        #[arg(long, value_enum, default_value = "ja")]
-        lang: Lang,
-        /// When it was sent; now without it.
-        #[arg(long, allow_hyphen_values = true)]
-        at: Option<String>,
-        #[arg(long)]
-        receipt: Option<String>,
-        #[arg(long)]
-        late_reason: Option<String>,
-        /// The intrusion that it is about; without it, the case as a whole.
-        #[arg(long)]
-        intrusion: Option<String>,
-        #[command(flatten)]
-        rules: Rules,
-        #[command(flatten)]
-        place: Place,
-    },
+    Submit(Box<submit::Arguments>),
     /// Take an answer of `sekisho scope` or `sekisho edm scan` into a case: counts, what left, what did not, what was
     /// not examined. Opens the case where there is none.
     #[command(
@@ -224,7 +166,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Place {
     /// Where cases are kept.
     #[arg(long, value_name = "DIR", default_value = "cases")]
@@ -284,46 +226,7 @@ impl Command {
             Command::Open { id, title, origin, zone, place } => {
                 place.record(&id, |_, _| Ok(Body::Opened { origin: origin.into(), title, zone }))
             }
-            Command::Event {
-                id,
-                what,
-                at,
-                zone,
-                actor,
-                role,
-                evidence,
-                intrusion,
-                corrects,
-                name,
-                from,
-                to,
-                text,
-                place,
-            } => {
-                let operator = place.operator();
-                place.record(&id, |case, now| {
-                    let case = case.with_context(|| format!("there is no case `{id}`; open it first"))?;
-                    Ok(match what.as_str() {
-                        "note" => Body::Note { text },
-                        "intrusion" => Body::Intrusion {
-                            id: name.context("an intrusion needs --name")?,
-                            from: from.map(|text| instant(&text, now, &case.zone)).transpose()?,
-                            to: to.map(|text| instant(&text, now, &case.zone)).transpose()?,
-                            text,
-                        },
-                        _ => {
-                            let clock: Clock = what.parse()?;
-                            if matches!(clock, Clock::Submitted(_)) {
-                                return Err(Usage::error("a submission has a text: use `sekisho case submit`"));
-                            }
-                            let zone = zone.unwrap_or_else(|| case.zone.clone());
-                            let at = at.map_or(Ok(now), |text| instant(&text, now, &zone))?;
-                            let actor = Actor { name: actor.unwrap_or(operator), role: role.into() };
-                            Body::Clock { clock, at, zone, actor, evidence, intrusion, corrects }
-                        }
-                    })
-                })
-            }
+            Command::Event(told) => told.run(),
             Command::Fact { id, key, value, state, at, place } => place.record(&id, |case, now| {
                 let at = at.map_or(Ok(now), |text| instant(&text, now, zone_of(case)))?;
                 Ok(Body::Fact { key, state: state.into(), value, at })
@@ -351,68 +254,13 @@ impl Command {
                     Format::Json => show::json(&draft),
                 }
             }
-            Command::Submit { id, obligation, file, lang, at, receipt, late_reason, intrusion, rules, place } => {
-                let told = Submission { id, obligation, file, lang, at, receipt, late_reason, intrusion };
-                submit(told, &rules, &place)
-            }
+            Command::Submit(told) => told.run(),
             Command::Take { id, file, title, origin, zone, intrusion, aware, place } => {
                 take::take(take::Take { id, file, title, origin, intrusion, aware, zone }, &place)
             }
             Command::List { format, place } => show::list(&place.all()?, format),
         }
     }
-}
-
-/// What `case submit` was told.
-struct Submission {
-    id: CaseId,
-    obligation: String,
-    file: Option<PathBuf>,
-    lang: Lang,
-    at: Option<String>,
-    receipt: Option<String>,
-    late_reason: Option<String>,
-    intrusion: Option<String>,
-}
-
-/// Keeps the text that was sent, then records that it was. The text comes first: a record of a text that is nowhere would be
-/// worse than a text without a record.
-fn submit(told: Submission, rules: &Rules, place: &Place) -> Result<Done> {
-    let Submission { id, obligation, file, lang, at, receipt, late_reason, intrusion } = told;
-    let case = place.case(&id)?;
-    let draft = report::draft(&case, &rules.read()?, &obligation, lang.into())?;
-    let text = match &file {
-        Some(file) => std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?,
-        None => draft.markdown(&case, lang.into()).into_bytes(),
-    };
-    if let Some(what) = sekisho_incident::card::find(&String::from_utf8_lossy(&text)) {
-        return Err(sekisho_incident::Error::Card { index: case.timeline.len() + 1, place: "file", what }.into());
-    }
-    let sha256 = report::sha256(&text);
-    let (kept, is_new) = place.open()?.keep_snapshot(&sha256, &text)?;
-    let recorded = place.record(&id, |case, now| {
-        let case = case.with_context(|| format!("there is no case `{id}`"))?;
-        let at = at.map_or(Ok(now), |text| instant(&text, now, &case.zone))?;
-        let version = u32::try_from(case.submissions(&obligation, intrusion.as_deref()).count() + 1)?;
-        let zone = case.zone.clone();
-        Ok(Body::Submitted {
-            obligation: obligation.clone(),
-            intrusion: intrusion.clone(),
-            version,
-            sha256,
-            at,
-            zone,
-            receipt,
-            late_reason,
-        })
-    });
-    if recorded.is_err() && is_new {
-        // What was refused was not sent: its text has no place among those that were.
-        std::fs::remove_file(&kept).with_context(|| format!("cannot remove `{}`", kept.display()))?;
-    }
-    let done = recorded?;
-    println!("  text kept as {}", kept.display());
-    Ok(done)
 }
 
 impl Place {

@@ -25,7 +25,7 @@ struct Firm {
 fn notice(text: &str) -> Document {
     let parts = [("title", json!(text)), ("next_update", json!("1970-01-02T00:00:00Z")), (OPERATOR, json!("sato"))];
     let parts = parts.map(|(name, value)| (name.to_owned(), value));
-    let mut document = Document::seal("published", parts, || [1; 16]).expect("a document");
+    let mut document = Document::seal("published", parts, || Some([1; 16])).expect("a document");
     document.withhold(OPERATOR);
     document
 }
@@ -185,6 +185,25 @@ async fn a_document_without_a_leaf_is_not_in_the_log() {
     Firm::check(&firm.look(None, &path_of(&notice("two").hash()), 0).await, LogState::NotInLog);
     let path = firm.documents[0].clone();
     Firm::check(&firm.look(None, &path, 0).await, LogState::Match);
+}
+
+#[tokio::test]
+async fn the_newest_documents_are_compared_and_a_log_beyond_the_limit_is_not_looked_into() {
+    let mut firm = Firm::start().await;
+    let key = firm.key.clone();
+    let texts: Vec<String> = (0..=DOCUMENTS_MAX).map(|number| format!("notice {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    firm.publish(&texts, 0, &key);
+    let finding = firm.look(None, "", 0).await;
+    Firm::check(&finding, LogState::Match);
+    assert_eq!(finding.documents_matching, DOCUMENTS_MAX);
+    assert_eq!(finding.detail, "201 entries; 1 older documents not compared");
+    firm.publish(&["one"], LEAVES_MAX - 1, &key);
+    Firm::check(&firm.look(None, "", 0).await, LogState::Match);
+    firm.publish(&["one"], LEAVES_MAX, &key);
+    let finding = firm.look(None, "", 0).await;
+    Firm::check(&finding, LogState::Invalid);
+    assert!(finding.detail.contains("more than 10000 are not looked into"), "{}", finding.detail);
 }
 
 #[tokio::test]

@@ -16,9 +16,13 @@ mod tests;
 pub(crate) use origin::{Excerpt, MARK_CHARS_MAX, Origin};
 
 use crate::{Boundary, TextForm, normalize};
+use sekisho_edm_simd::LineEnds;
 use stages::{Sink, Stages};
 use std::ops::Range;
 use zeroize::Zeroize;
+
+/// Room behind the characters of a piece of a body, so that whole blocks can be written there.
+const BLOCK_ROOM_CHARS: usize = 128;
 
 /// Why [`Decoder::decode`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +74,12 @@ impl Decoder {
     /// Reads input up to its end or just behind a hard boundary; says how many bytes were read.
     pub(crate) fn decode(&mut self, input: &[u8]) -> (usize, Stop) {
         let Text { seen, origin } = &mut self.text;
-        seen.bytes.reserve(input.len());
+        seen.bytes.reserve(input.len() + BLOCK_ROOM_CHARS);
         let (mut at, mut stop) = (0, Stop::InputRead);
         while at < input.len() && stop == Stop::InputRead {
             origin.mark(seen.bytes.len(), seen.end, &self.stages);
-            let step = origin.step_bytes(seen.bytes.len()).min(input.len() - at);
             let read;
-            (read, stop) = self.stages.read(&input[at..at + step], seen);
+            (read, stop) = self.stages.read(&input[at..], origin.chars_to_mark(seen.bytes.len()), seen);
             at += read;
         }
         origin.keep(&input[..at]);
@@ -136,6 +139,18 @@ impl Text {
 }
 
 impl Sink for Seen {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn read_blocks(&mut self, input: &[u8], line_ends: LineEnds, chars_max: usize, start: u64) -> usize {
+        let read = sekisho_edm_simd::read_simple(input, line_ends, chars_max, &mut self.bytes);
+        if read > 0 {
+            self.end = start + read as u64;
+        }
+        read
+    }
+
     fn put(&mut self, c: char, end: u64) {
         self.bytes.push(normalize::byte(c));
         self.end = end;

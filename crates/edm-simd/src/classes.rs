@@ -31,9 +31,9 @@ impl Classes {
     /// The classes of a text's blocks, one behind the other, as many as there is room for.
     pub fn of(text: &[u8], letters: Letters, classes: &mut [Classes]) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if crate::has_avx2() {
             #[expect(unsafe_code, reason = "a function for processors of a kind")]
-            // SAFETY: the processor was asked for the feature just now.
+            // SAFETY: the processor was asked for the features just now.
             return unsafe { each_block_with_avx2(text, letters, classes) };
         }
         each_block(text, classes, |block| plain(block, letters));

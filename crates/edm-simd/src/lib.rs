@@ -12,6 +12,19 @@ mod utf8;
 pub use classes::{BLOCK_CHARS, Classes, Letters};
 pub use utf8::{HYPHEN, LineEnds, OTHER, read_simple};
 
+/// Whether the processor has AVX2, and POPCNT, which all that have it have.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+}
+
+/// No other processor has.
+#[cfg(all(test, not(target_arch = "x86_64")))]
+fn has_avx2() -> bool {
+    false
+}
+
 /// The lowest bit of each byte, the first byte's lowest.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

@@ -27,9 +27,9 @@ pub enum LineEnds {
 /// what follows it may still change is not read. Says how many bytes were read; 0 on processors without AVX2.
 pub fn read_simple(input: &[u8], line_ends: LineEnds, chars_max: usize, out: &mut Vec<u8>) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
+    if crate::has_avx2() {
         #[expect(unsafe_code, reason = "a function for processors of a kind")]
-        // SAFETY: the processor was asked for the two features just now.
+        // SAFETY: the processor was asked for the features just now.
         return unsafe { avx2::read(input, line_ends, chars_max, out) };
     }
     let _ = (input, line_ends, chars_max, out);
@@ -52,18 +52,20 @@ mod avx2 {
 
     #[target_feature(enable = "avx2,popcnt")]
     pub(super) fn read(input: &[u8], line_ends: LineEnds, chars_max: usize, out: &mut Vec<u8>) -> usize {
-        out.reserve(input.len().min(chars_max + BLOCK) + BLOCK);
+        out.reserve(input.len().min(chars_max.saturating_add(BLOCK)) + BLOCK);
         let room = out.spare_capacity_mut();
         let (mut read, mut written, mut owed) = (0, 0, 0);
         while written < chars_max {
             let Some(room) = room[written..].first_chunk_mut() else { break };
             let rest = &input[read..];
-            let mut last = [b'&'; SEEN];
-            let bytes = rest.first_chunk().unwrap_or_else(|| {
-                // Behind the end stands a stop: what can follow is not known.
-                last[..rest.len()].copy_from_slice(rest);
-                &last
-            });
+            let last;
+            let bytes = match rest.first_chunk() {
+                Some(bytes) => bytes,
+                None => {
+                    last = stopped(rest);
+                    &last
+                }
+            };
             let block = block(bytes, owed, line_ends, room);
             read += block.read;
             written += block.chars;
@@ -82,6 +84,14 @@ mod avx2 {
             out.set_len(len);
         }
         read - given_back.bytes
+    }
+
+    /// These bytes, with a stop behind them: what can follow is not known.
+    #[cold]
+    fn stopped(bytes: &[u8]) -> [u8; SEEN] {
+        let mut stopped = [b'&'; SEEN];
+        stopped[..bytes.len()].copy_from_slice(bytes);
+        stopped
     }
 
     /// What is not decided by the bytes that were read: a character that they cut, and a wide one before that or at their
@@ -134,7 +144,8 @@ mod avx2 {
         let mut given = [0; BLOCK];
         store_all(&mut given, [low.given, high.given]);
         if not_simple == 0 {
-            return Block { read: BLOCK, chars: press(&given, !continued, room), owed: leads >> 63 | leads >> 62 };
+            let chars = press(&given, !continued, room);
+            return Block { read: BLOCK, chars, owed: leads >> 63 | leads >> 62 };
         }
         let read = not_simple.trailing_zeros();
         let chars = press(&given, !continued & ((1 << read) - 1), room);
@@ -247,6 +258,46 @@ mod avx2 {
         unsafe {
             _mm256_storeu_si256(halves[0].as_mut_ptr().cast(), low);
             _mm256_storeu_si256(halves[1].as_mut_ptr().cast(), high);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &str, read: &str, given: &[u8]) {
+        let mut out = b"before".to_vec();
+        let bytes = read_simple(input.as_bytes(), LineEnds::AreStops, usize::MAX, &mut out);
+        // Without AVX2 the caller reads all.
+        if crate::has_avx2() {
+            assert_eq!((&input[..bytes], &out[6..]), (read, given), "of {input:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_simple_is_read_up_to_the_first_stop() {
+        check("<td>&amp;", "<td>", b"<td>");
+        check("口座 1234%", "口座 1234", b"\xFF\xFF 1234");
+        check("売ー買\u{3000}–x\n", "売ー買\u{3000}–x", b"\xFF\x80\xFF \x80x");
+        check("x\u{1F600}", "x", b"x");
+    }
+
+    #[test]
+    fn a_character_that_a_mark_may_follow_is_not_read() {
+        check("山かき", "山か", b"\xFF\xFF");
+        check("山か\u{3099}き", "山", b"\xFF");
+        check("山か&#x3099;", "山", b"\xFF");
+        check("山かﾞ", "山", b"\xFF");
+    }
+
+    #[test]
+    fn no_more_is_given_than_was_asked_for_and_a_block() {
+        for chars_max in [1, 64, 65, 500] {
+            let mut out = Vec::new();
+            let read = read_simple("あa".repeat(1000).as_bytes(), LineEnds::AreRead, chars_max, &mut out);
+            assert!(read > 0 || !crate::has_avx2());
+            assert!(out.len() < chars_max + 64 && read == out.len() / 2 * 4 + out.len() % 2 * 3, "{chars_max}: {read}");
         }
     }
 }

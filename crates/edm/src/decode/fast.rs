@@ -30,12 +30,22 @@ fn run_until(input: &[u8], is_stop: impl Fn(u8) -> bool) -> usize {
 
 /// What is not ASCII, begins an escape, or switches the character set.
 fn is_stop(byte: u8) -> bool {
-    (byte >= 0x80) | (byte == b'%') | (byte == b'&') | (byte == b'\\') | (byte == super::charset::SWITCH)
+    (byte >= 0x80)
+        | (byte == b'%')
+        | (byte == b'&')
+        | (byte == b'\\')
+        | (byte == super::charset::SWITCH)
+        | is_shift(byte)
+}
+
+/// No character in ISO-2022-JP, and rare elsewhere.
+fn is_shift(byte: u8) -> bool {
+    byte & 0xFE == 0x0E
 }
 
 /// Whether a byte stands for itself where an escape is read: line ends decide about boundaries besides.
 pub(super) fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | super::charset::SWITCH)
+    byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | super::charset::SWITCH) && !is_shift(byte)
 }
 
 fn is_line_end(byte: u8) -> bool {

@@ -133,6 +133,15 @@ impl Origin {
         self.derived.clear();
     }
 
+    /// What it takes of memory.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        let Spelled { chars, bounds } = &self.derived.spelled;
+        self.raw.capacity()
+            + self.marks.capacity() * size_of::<Mark>()
+            + chars.capacity() * size_of::<char>()
+            + bounds.capacity() * size_of::<u64>()
+    }
+
     fn mark_before(&self, at: usize) -> Option<&Mark> {
         let behind = self.marks.partition_point(|mark| mark.at <= at);
         self.marks[..behind].last()

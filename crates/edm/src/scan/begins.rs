@@ -1,4 +1,7 @@
 //! Where a value can begin: sixty-four characters at a time, because nearly all of a text begins none.
+//!
+//! Each test here is necessary for a value and not enough for one: no place that begins a value is passed over, and the
+//! readers of values find out about the others.
 
 use crate::value::{NUMBER_SEPARATORS_MAX, account, card, my_number, phone, secret};
 use sekisho_edm_simd::{Classes, Letters};
@@ -44,17 +47,14 @@ pub(super) struct Places {
 pub(super) struct Number {
     /// Digits that stand there, as far as 64 are enough to know.
     pub(super) digits: usize,
-    /// Digits with the groups behind them, where that is known; at least so many characters are looked at where not.
-    pub(super) chain: Chain,
+    pub(super) groups: Groups,
 }
 
-/// Digits in groups.
+/// Whether digits, with the groups behind them, can be a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chain {
-    /// A number that is none of the kinds that have groups.
-    TooShort,
-    /// Perhaps one of them.
-    Long,
+pub(super) enum Groups {
+    TooFew,
+    Enough,
 }
 
 impl<'a> Begins<'a> {
@@ -93,7 +93,7 @@ impl<'a> Begins<'a> {
         Places { at_signs: here.at_signs, numbers, runs }
     }
 
-    /// What the number at this bit is; `place` is where it stands in the text.
+    /// What is known of the number at this bit; `place` is where it stands in the text.
     ///
     /// Dates and times are most of the long numbers of a page, and are none: no telephone number begins with another digit
     /// than 0 but behind a plus, and an individual number or a card has twelve digits, or fourteen characters with what
@@ -110,7 +110,7 @@ impl<'a> Begins<'a> {
         let digits = ahead_digits.trailing_ones();
         let may_be_telephone = self.text[place] == b'0' || (place > 0 && self.text[place - 1] == b'+');
         let is_long = chain >= 14 || digits >= 12 || (may_be_telephone && chain >= 10);
-        Number { digits: digits as usize, chain: if is_long { Chain::Long } else { Chain::TooShort } }
+        Number { digits: digits as usize, groups: if is_long { Groups::Enough } else { Groups::TooFew } }
     }
 
     /// Goes to the next block.

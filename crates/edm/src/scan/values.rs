@@ -3,7 +3,7 @@
 //! What is found at a place depends on the [`LOOKBACK_CHARS`] characters before it and the [`LOOKAHEAD_CHARS`]
 //! behind it only, and on the cards that were found before.
 
-use super::begins::{BLOCK_CHARS, Begins, Chain, Number, Runs};
+use super::begins::{BLOCK_CHARS, Begins, Groups, Number, Runs};
 use super::hits::{Hit, Owners, Value};
 use crate::index::Index;
 use crate::key::ValueKind;
@@ -117,7 +117,7 @@ impl Reading<'_> {
                 self.account(begin);
             }
         }
-        if number.chain == Chain::Long {
+        if number.groups == Groups::Enough {
             self.groups(begin);
         }
     }

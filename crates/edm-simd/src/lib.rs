@@ -1,7 +1,29 @@
 //! Vector instructions for exact data match, behind a safe interface.
 //!
-//! Only what the compiler does not make of plain loops by itself, and only instructions that every processor of the target
-//! has, so that nothing is detected at run time. Elsewhere the same is computed in plain Rust, and the tests compare both.
+//! Only what the compiler does not make of plain loops by itself. [`lowest_bits`] needs what every processor of the target
+//! has; the rest is for processors with AVX2, which are asked for it at run time, and the caller has another way for all
+//! others. The tests compare each with plain Rust.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod classes;
+mod utf8;
+
+pub use classes::{BLOCK_CHARS, Classes, Letters};
+pub use utf8::{HYPHEN, LineEnds, OTHER, read_simple};
+
+/// Whether the processor has AVX2, and POPCNT, which all that have it have.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+}
+
+/// No other processor has.
+#[cfg(all(test, not(target_arch = "x86_64")))]
+fn has_avx2() -> bool {
+    false
+}
 
 /// The lowest bit of each byte, the first byte's lowest.
 #[cfg(target_arch = "x86_64")]

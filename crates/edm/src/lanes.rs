@@ -1,12 +1,7 @@
-//! A block of bytes at a time: which of them are of some kind?
+//! A block of bytes at a time: which of them is the first of some kind?
 //!
 //! The loops are written so that the compiler makes vector instructions of them: every byte is tested, and tests
 //! join with `|` and `&`, not `||` and `&&`.
-
-use sekisho_edm_simd::lowest_bits;
-
-/// Bytes of a block.
-pub(crate) const LANES: usize = 64;
 
 const WORD_BYTES: usize = 8;
 
@@ -33,14 +28,6 @@ pub(crate) fn first<const N: usize>(block: &[u8; N], passes: impl Fn(u8) -> bool
     Some(at * WORD_BYTES + u64::from_le_bytes(words[at]).trailing_zeros() as usize / 8)
 }
 
-/// One bit for each byte that passes, the first byte's lowest.
-#[inline(always)]
-pub(crate) fn bits(block: &[u8; LANES], passes: impl Fn(u8) -> bool) -> u64 {
-    let passed = passed(block, passes);
-    let (quarters, _) = passed.as_chunks::<16>();
-    quarters.iter().enumerate().fold(0, |bits, (at, quarter)| bits | u64::from(lowest_bits(quarter)) << (16 * at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,21 +36,19 @@ mod tests {
     fn every_byte_beside_every_byte_is_tested_alone() {
         for byte in 0..=u8::MAX {
             for beside in 0..=u8::MAX {
-                let block: [u8; LANES] = std::array::from_fn(|at| if at % 3 == 1 { byte } else { beside });
-                let expected = block.iter().enumerate().fold(0, |bits, (at, b)| bits | u64::from(*b == b'%') << at);
-                assert_eq!(bits(&block, |byte| byte == b'%'), expected);
+                let block: [u8; 64] = std::array::from_fn(|at| if at % 3 == 1 { byte } else { beside });
                 assert_eq!(first(&block, |byte| byte == b'%'), block.iter().position(|byte| *byte == b'%'));
             }
         }
     }
 
     #[test]
-    fn each_place_has_its_bit() {
-        for at in 0..LANES {
-            let mut block = [0; LANES];
+    fn each_place_is_found() {
+        for at in 0..64 {
+            let mut block = [0; 64];
             block[at] = 1;
-            assert_eq!((bits(&block, |byte| byte == 1), first(&block, |byte| byte == 1)), (1 << at, Some(at)));
+            assert_eq!(first(&block, |byte| byte == 1), Some(at));
         }
-        assert_eq!(first(&[0; LANES], |byte| byte == 1), None);
+        assert_eq!(first(&[0; 64], |byte| byte == 1), None);
     }
 }

@@ -23,7 +23,7 @@ pub use fuzz::{fuzz_index, fuzz_register_csv, fuzz_scanner};
 pub use index::{Built, Index, IndexBuilder, IndexError};
 pub use key::HashKey;
 pub use register::{ColumnConfig, Encoding, RegisterConfig};
-pub use scan::{Finding, Found, HELD_BYTES_MAX, Reflected, Scanner};
+pub use scan::{Finding, Found, HELD_BYTES_MAX, Reflected, Scanner, lines_hold_nothing};
 
 /// How the bytes of a body become characters, and where a stream has hard boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,10 @@ impl Charset {
     /// The set of a WHATWG label (`charset=` of a content type); `None` when the scanner does not read it.
     #[must_use]
     pub fn from_label(label: &str) -> Option<Charset> {
+        if label.eq_ignore_ascii_case("utf-8") {
+            // Nearly all are, and the list of all labels is long.
+            return Some(Charset::Utf8);
+        }
         let encoding = encoding_rs::Encoding::for_label(label.trim().trim_matches(['"', '\'']).as_bytes())?;
         if encoding == encoding_rs::UTF_8 {
             Some(Charset::Utf8)

@@ -5,9 +5,9 @@
 use unicode_normalization::char::decompose_canonical;
 
 /// A hyphen that is not `-`: joins digits, belongs to no mail, id or secret.
-pub(crate) const HYPHEN: u8 = 0x80;
+pub(crate) const HYPHEN: u8 = sekisho_edm_simd::HYPHEN;
 /// Any other character outside ASCII.
-pub(crate) const OTHER: u8 = 0xFF;
+pub(crate) const OTHER: u8 = sekisho_edm_simd::OTHER;
 
 /// Kanji that are written in several ways in names, and the form that stands for all of them. In the order of code points.
 pub(crate) const VARIANTS: [(char, char); 57] = [

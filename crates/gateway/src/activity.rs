@@ -132,7 +132,10 @@ pub(crate) struct ActiveRequest {
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.activity.requests.fetch_sub(1, Ordering::Relaxed);
-        self.activity.idle_since_ms.store(self.activity.now_ms(), Ordering::Relaxed);
+        // How long an HTTP/1 connection is idle is the head gate's business.
+        if self.activity.protocol == Protocol::Http2 {
+            self.activity.idle_since_ms.store(self.activity.now_ms(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -159,17 +162,17 @@ pub(crate) async fn drive(
     connection: impl Graceful,
     activity: &Activity,
     deadlines: &Deadlines,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     cut_off: impl Future<Output = ()>,
 ) -> End {
     let mut connection = pin!(connection);
     let mut cut_off = pin!(cut_off);
     let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle).into()));
-    let mut stopping = pin!(async move {
+    let mut stopping = pin!(when_changed(stop, |mut stop| async move {
         if stop.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
-    });
+    }));
     let mut stopped = false;
     // Once an idle HTTP/2 connection was sent a GOAWAY: when it is dropped all the same.
     let mut goodbye = None;
@@ -194,6 +197,33 @@ pub(crate) async fn drive(
         }
     })
     .await
+}
+
+/// A future that waits for changes of a value, and is polled only when there may be one: at first, and after each. A
+/// connection is polled for many other reasons. All polls must come from one task.
+pub(crate) fn when_changed<T, F>(
+    changed: watch::Receiver<T>,
+    future: impl FnOnce(watch::Receiver<T>) -> F,
+) -> impl Future<Output = ()>
+where
+    F: Future<Output = ()>,
+{
+    let mut seen = changed.clone();
+    let future = future(changed);
+    async move {
+        let mut future = pin!(future);
+        let mut is_first = true;
+        poll_fn(|cx| {
+            // An error: nobody is left who could change it, which the future finds out.
+            if !std::mem::take(&mut is_first) && matches!(seen.has_changed(), Ok(false)) {
+                return Poll::Pending;
+            }
+            // Before the poll: what changes meanwhile is seen by the next one, for which it wakes.
+            seen.mark_unchanged();
+            future.as_mut().poll(cx)
+        })
+        .await;
+    }
 }
 
 /// How long an idle HTTP/2 connection has to take its GOAWAY and close.

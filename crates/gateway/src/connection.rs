@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+/// Header fields that hyper reads unless it is told of more; told, it makes room for them anew for each request.
+const HYPER_HEADERS_MAX: usize = 100;
 /// hyper refuses smaller buffers.
 const HEAD_BUFFER_BYTES_MIN: usize = 8192;
 /// HTTP/2 streams that a client may open and reset before they were served; beyond, GOAWAY (rapid reset).
@@ -148,7 +150,7 @@ impl Accepted {
             Stream::Tls(_) => ClientScheme::Https,
         };
         let activity = Activity::new(self.protocol);
-        Rc::new(Service { worker: Rc::clone(worker), client: self.client, scheme, activity })
+        Service::new(Rc::clone(worker), self.client, scheme, activity)
     }
 
     async fn serve_http1(self, worker: &Rc<Worker>, serving: &Serving) -> End {
@@ -157,15 +159,17 @@ impl Accepted {
         let watched = Watched::new(self.stream, Arc::clone(&activity));
         let gate = HeadGate::new(watched, HeadLimits::new(serving.limits(), serving.deadlines()))
             .counting(Arc::clone(&worker.shared.refusals));
-        let connection = http1::Builder::new()
-            .max_buf_size(serving.limits().request_head_bytes_max.max(HEAD_BUFFER_BYTES_MIN))
-            .max_headers(serving.limits().request_headers_max)
+        let mut http1 = http1::Builder::new();
+        http1.max_buf_size(serving.limits().request_head_bytes_max.max(HEAD_BUFFER_BYTES_MIN));
+        if serving.limits().request_headers_max > HYPER_HEADERS_MAX {
+            http1.max_headers(serving.limits().request_headers_max);
+        }
+        let connection = http1
             .serve_connection(
                 TokioIo::new(gate),
                 service_fn(move |request| {
-                    let service = Rc::clone(&service);
                     // Boxed: hyper keeps room for it as long as the connection lasts, and most connections are idle.
-                    Box::pin(async move { service.serve(request).await })
+                    Box::pin(Rc::clone(&service).serve(request))
                 }),
             )
             .with_upgrades();
@@ -189,13 +193,7 @@ impl Accepted {
             .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(HTTP2_SEND_BUFFER_BYTES_MAX)
-            .serve_connection(
-                TokioIo::new(watched),
-                service_fn(move |request| {
-                    let service = Rc::clone(&service);
-                    async move { service.serve(request).await }
-                }),
-            );
+            .serve_connection(TokioIo::new(watched), service_fn(move |request| Rc::clone(&service).serve(request)));
         let cut_off = worker.cut_off(Arc::clone(&activity), Contained::StayOpen);
         drive(connection, &activity, serving.deadlines(), worker.stop.clone(), cut_off).await
     }

@@ -14,10 +14,12 @@ mod tests;
 pub use parse::fuzz_forwarded;
 
 use crate::head_gate::is_authority;
+use crate::headers::remove_all;
 use http::header::{FORWARDED, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use parse::Element;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -134,30 +136,55 @@ fn parse_scheme(scheme: &str) -> Option<ClientScheme> {
     [ClientScheme::Http, ClientScheme::Https].into_iter().find(|known| known.as_str().eq_ignore_ascii_case(scheme))
 }
 
-/// Replaces what the client sent by what is believed, for the upstream. Other `X-Forwarded-*` fields (port,
-/// prefix) and `X-Real-IP` stay only when a trusted peer sent them.
-pub fn set_upstream_headers(headers: &mut HeaderMap, origin: &Origin) {
-    for name in imitations(headers, origin.peer_is_trusted) {
-        headers.remove(name);
-    }
-    headers.insert(FOR, value(&origin.hops.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")));
-    headers.insert(PROTO, HeaderValue::from_static(origin.scheme.as_str()));
-    if let Some(host) = &origin.host {
-        headers.insert(HOST, value(host));
-    }
-    headers.insert(FORWARDED, value(&forwarded_value(origin)));
+/// What the upstream is told of an origin, written out.
+#[derive(Clone, Debug)]
+pub struct UpstreamFields {
+    hops: HeaderValue,
+    scheme: HeaderValue,
+    host: Option<HeaderValue>,
+    forwarded: HeaderValue,
 }
 
-/// The fields to take out: all that say where the request came from, in any spelling that a CGI-style application
+impl Origin {
+    /// Writes out what the upstream is told.
+    #[must_use]
+    pub fn upstream_fields(&self) -> UpstreamFields {
+        let mut hops = String::new();
+        for (at, hop) in self.hops.iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(hops, "{separator}{hop}").expect("writing to a string cannot fail");
+        }
+        UpstreamFields {
+            hops: value(hops),
+            scheme: HeaderValue::from_static(self.scheme.as_str()),
+            host: self.host.clone().map(value),
+            forwarded: value(forwarded_value(self)),
+        }
+    }
+}
+
+/// Replaces what the client sent by what is believed, for the upstream. Other `X-Forwarded-*` fields (port,
+/// prefix) and `X-Real-IP` stay only when a trusted peer sent them.
+pub fn set_upstream_headers(headers: &mut HeaderMap, origin: &Origin, fields: &UpstreamFields) {
+    remove_all(headers, |name| is_imitation(name, origin.peer_is_trusted));
+    headers.insert(FOR, fields.hops.clone());
+    headers.insert(PROTO, fields.scheme.clone());
+    headers.insert(FORWARDED, fields.forwarded.clone());
+    if let Some(host) = &fields.host {
+        headers.insert(HOST, host.clone());
+    }
+}
+
+/// Whether a field is to be taken out: all that say where the request came from, in any spelling that a CGI-style application
 /// reads as such (HTTP/2 requests do not pass the head gate, which refuses the spellings with underscores).
-fn imitations(headers: &HeaderMap, peer_is_trusted: bool) -> Vec<HeaderName> {
-    let says_origin = |name: &&HeaderName| {
-        let plain = name.as_str().replace('_', "-");
-        let ours = [FORWARDED.as_str(), FOR.as_str(), PROTO.as_str(), HOST.as_str()].contains(&plain.as_str());
-        let others = plain.starts_with("x-forwarded-") || plain == "x-real-ip";
-        ours || (others && (!peer_is_trusted || name.as_str().contains('_')))
-    };
-    headers.keys().filter(says_origin).cloned().collect()
+fn is_imitation(name: &str, peer_is_trusted: bool) -> bool {
+    if !name.starts_with(['f', 'x']) {
+        return false;
+    }
+    let plain = if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
+    let ours = [FORWARDED.as_str(), FOR.as_str(), PROTO.as_str(), HOST.as_str()].contains(&&*plain);
+    let others = plain.starts_with("x-forwarded-") || plain == "x-real-ip";
+    ours || (others && (!peer_is_trusted || name.contains('_')))
 }
 
 /// One element for each hop; scheme and host stand with the client.
@@ -182,6 +209,6 @@ fn forwarded_value(origin: &Origin) -> String {
     text
 }
 
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_invalid| HeaderValue::from_static("unknown"))
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_invalid| HeaderValue::from_static("unknown"))
 }

@@ -1,25 +1,40 @@
 //! Header fields that belong to one connection only, and those that the gateway settles itself.
 //! Pure functions over a [`HeaderMap`]; forwarded addresses are `forwarded`'s, cache headers are `inspect`'s.
 
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, IF_UNMODIFIED_SINCE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// Removes what is meant for one connection (RFC 9110, 7.6.1), with everything that `Connection` lists.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+    // Nearly all that have the field say `keep-alive` or `close` in it, which are no names of fields.
+    let lists = |line: &HeaderValue| ![&b"keep-alive"[..], b"close"].contains(&line.as_bytes());
+    if headers.get_all(CONNECTION).iter().any(lists) {
         for name in listed_by_connection(headers) {
             headers.remove(name);
         }
-        headers.remove(CONNECTION);
     }
-    for name in [TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+    remove_all(headers, |name| {
+        matches!(
+            name,
+            "connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "keep-alive"
+                | "proxy-connection"
+                | "http2-settings"
+        )
+    });
+}
+
+/// Removes the fields of such names, which are in lower case. Most heads have none, and looking through the few fields that
+/// there are is quicker than looking for each name.
+pub(crate) fn remove_all(headers: &mut HeaderMap, is_such: impl Fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_such(name.as_str())) {
+        let name = name.clone();
         headers.remove(name);
     }
 }
@@ -58,16 +73,12 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Removes what makes a response partial or absent because of what the client has already: an inspected response
 /// must be whole. Preconditions of methods that change something stay: they guard against lost updates.
 pub(crate) fn strip_conditions(method: &Method, headers: &mut HeaderMap) {
-    headers.remove(RANGE);
-    headers.remove(IF_RANGE);
-    if method.is_safe() {
-        for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE] {
-            headers.remove(name);
-        }
-    }
-    for name in ["a-im", "want-digest", "want-content-digest", "want-repr-digest"] {
-        headers.remove(name);
-    }
+    let is_read = method.is_safe();
+    remove_all(headers, |name| match name {
+        "range" | "if-range" | "a-im" | "want-digest" | "want-content-digest" | "want-repr-digest" => true,
+        "if-none-match" | "if-modified-since" | "if-match" | "if-unmodified-since" => is_read,
+        _ => false,
+    });
 }
 
 /// Whether a comma-separated field holds this word.

@@ -71,6 +71,7 @@ use sekisho_edm::{HashKey, Index};
 use sekisho_ledger::{Health, Ledger, NotDurable};
 use sekisho_model::{Bound, Clock, Contained, Disposition, RegisterId, SessionKey, Transaction};
 use std::error::Error;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -111,6 +112,8 @@ pub struct InspectorParts {
 pub struct Exchange {
     /// The client's address, after trusted proxies.
     pub client: IpAddr,
+    /// The address under the installation's key.
+    pub client_key: [u8; 16],
     /// The route's name for the ledger.
     pub route: String,
     /// How the route treats inspection.
@@ -181,7 +184,8 @@ struct HeldBytes {
 
 /// A request under inspection; made before the upstream is contacted.
 pub struct Inspection {
-    journal: Journal,
+    /// Boxed, as it goes from hand to hand.
+    journal: Box<Journal>,
     method: http::Method,
     policy: RoutePolicy,
     index: Arc<Index>,
@@ -316,11 +320,11 @@ impl Inspector {
     /// The ledger is unhealthy and the route is inspected and not `continuity` (GW-1): answer 503 and do not contact
     /// the upstream. The refusal is closed in the ledger where that can still be written, and counted in any case.
     pub fn begin(&self, head: &http::request::Parts, exchange: Exchange) -> Result<Inspection, Refused> {
-        let Exchange { client, route, policy, session, login, told, is_logout, case } = exchange;
+        let Exchange { client, client_key, route, policy, session, login, told, is_logout, case } = exchange;
         let transaction = Transaction {
             at: self.shared.clock.now(),
             client,
-            client_key: self.shared.key.client(client),
+            client_key,
             session,
             route,
             method: method_name(&head.method).to_owned(),
@@ -339,6 +343,7 @@ impl Inspector {
             journal.refused_at_begin(StatusCode::FORBIDDEN);
             return Err(Refused::Contained);
         }
+        let journal = Box::new(journal);
         let attempt = login.map(|login| Attempt::new(login, head));
         let values = match policy.inspect || attempt.is_some() {
             true => RequestValues::of(&index, head),
@@ -371,7 +376,7 @@ impl Inspection {
     /// Wraps the upstream's response: the body that comes back releases bytes only as the ledger allows. The response
     /// may be replaced: by a 503 when a finding cannot be recorded and nothing was sent yet, by a 502 for a part that
     /// was not asked for, or for a body that breaks before its first byte.
-    pub async fn response<B>(mut self, response: Response<B>) -> Response<InspectedBody<Reading<B>>>
+    pub fn response<B>(mut self, response: Response<B>) -> impl Future<Output = Response<InspectedBody<Reading<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -383,7 +388,7 @@ impl Inspection {
         journal.watch(&conditions);
         let bounds = journal.bounds();
         let reflected = Arc::new(reflected);
-        Examiner { journal, method, policy, reflected, bounds }.examine(response).await
+        Examiner { journal, method, policy, reflected, bounds }.examine(response)
     }
 
     /// The upstream gave no response; `status` is what the client is told: 4xx when the request was refused, 5xx when

@@ -24,7 +24,7 @@ pub(crate) struct Reply {
 
 enum Kind {
     Page(Option<Bytes>),
-    Inspected(Box<Inspected>),
+    Inspected(Inspected),
     Compressed(Box<Compressed<Inspected>>),
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn inspected(response: Response<Inspected>, compression: Compression,
                 return page(StatusCode::INTERNAL_SERVER_ERROR, account);
             }
         },
-        _ => Kind::Inspected(Box::new(body)),
+        _ => Kind::Inspected(body),
     };
     if eligible {
         compress::vary(&mut head);
@@ -111,7 +111,7 @@ impl Body for Reply {
         let this = self.get_mut();
         let polled = match &mut this.kind {
             Kind::Page(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Kind::Inspected(body) => Pin::new(&mut **body).poll_frame(cx).map_err(Into::into),
+            Kind::Inspected(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Compressed(body) => Pin::new(body).poll_frame(cx),
         };
         match &polled {

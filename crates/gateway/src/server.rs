@@ -4,7 +4,7 @@
 //! shared; nothing of a request ever leaves its worker's thread.
 
 use crate::access_log::AccessLog;
-use crate::activity::Activity;
+use crate::activity::{Activity, when_changed};
 use crate::admission::Admission;
 use crate::config::{Config, Listener};
 use crate::connection;
@@ -91,8 +91,8 @@ impl Worker {
     /// Ends when somebody who used the connection is cut off, or is contained where that closes it too.
     pub(crate) fn cut_off(&self, activity: Arc<Activity>, contained: Contained) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
-        let mut changed = shared.inspector.containment().changed();
-        async move {
+        let changed = shared.inspector.containment().changed();
+        when_changed(changed, move |mut changed| async move {
             loop {
                 let closes = |session| match contained {
                     Contained::StayOpen => shared.inspector.is_cut_off(session),
@@ -106,7 +106,7 @@ impl Worker {
                     return std::future::pending().await;
                 }
             }
-        }
+        })
     }
 
     /// Runs a task that shutdown waits for.

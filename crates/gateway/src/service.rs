@@ -7,7 +7,7 @@ use crate::activity::Activity;
 use crate::config::{Config, Limits, Login, NamedBy, Route};
 use crate::dispatch::send;
 use crate::download::UpstreamBody;
-use crate::forwarded::{self, Arrival, ClientScheme, Origin};
+use crate::forwarded::{self, Arrival, ClientScheme, Origin, UpstreamFields};
 use crate::headers;
 use crate::inspect::watch::Case;
 use crate::inspect::{Exchange, RoutePolicy};
@@ -22,11 +22,13 @@ use crate::upload::{RequestBody, Upload};
 use crate::upstream::{Connection, Pool};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 use sekisho_model::Timestamp;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,33 +40,71 @@ pub(crate) struct Service {
     pub(crate) client: SocketAddr,
     pub(crate) scheme: ClientScheme,
     pub(crate) activity: Arc<Activity>,
+    known_client: Cell<Option<(IpAddr, [u8; 16])>>,
+    known_origin: RefCell<Option<(Origin, UpstreamFields)>>,
+}
+
+/// A request that is ready for its upstream. Made before anything is awaited, so that what it was made from takes no room
+/// while the upstream works.
+struct Ready {
+    current: Rc<Current>,
+    /// `None` once it was sent.
+    request: Option<Request<RequestBody>>,
+    pool: Rc<Pool>,
+    upload: Rc<Upload>,
+    login: Option<Arc<Login>>,
+    compression: Compression,
+    wish: Option<(upgrade::Wish, Contained)>,
 }
 
 impl Service {
-    /// Answers one request, always.
-    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
-        let active = self.activity.begin_request();
-        let mut account = Account::open(Arc::clone(&self.worker.shared), active, request.method());
-        Ok(match self.answer(request, &mut account).await {
-            Ok((response, compression)) => {
-                account.answered(response.status(), "passed");
-                reply::inspected(response, compression, account)
-            }
-            Err(refusal) => {
-                account.answered(refusal.status(), refusal.name());
-                match refusal {
-                    Refusal::Contained => reply::suspended(account),
-                    _ => reply::page(refusal.status(), account),
-                }
-            }
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        client: SocketAddr,
+        scheme: ClientScheme,
+        activity: Arc<Activity>,
+    ) -> Rc<Service> {
+        Rc::new(Service {
+            worker,
+            client,
+            scheme,
+            activity,
+            known_client: Cell::new(None),
+            known_origin: RefCell::new(None),
         })
     }
 
-    async fn answer(
-        &self,
-        mut request: Request<Incoming>,
-        account: &mut Account,
-    ) -> Result<(Response<Inspected>, Compression), Refusal> {
+    /// Answers one request, always.
+    pub(crate) fn serve(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Reply>, Infallible>> {
+        let active = self.activity.begin_request();
+        let mut account = Account::open(Arc::clone(&self.worker.shared), active, request.method());
+        let mut ready = self.prepare(request, &mut account);
+        async move {
+            let answer = match &mut ready {
+                Ok(ready) => self.answer(ready, &mut account).await,
+                Err(refusal) => Err(*refusal),
+            };
+            Ok(match answer {
+                Ok((response, compression)) => {
+                    account.answered(response.status(), "passed");
+                    reply::inspected(response, compression, account)
+                }
+                Err(refusal) => {
+                    account.answered(refusal.status(), refusal.name());
+                    match refusal {
+                        Refusal::Contained => reply::suspended(account),
+                        _ => reply::page(refusal.status(), account),
+                    }
+                }
+            })
+        }
+    }
+
+    /// Reads the request's head and makes it one for the upstream; nothing is sent yet.
+    fn prepare(&self, mut request: Request<Incoming>, account: &mut Account) -> Result<Ready, Refusal> {
         let current = self.worker.current();
         let wish = upgrade::wish(&mut request);
         let (mut head, body) = request.into_parts();
@@ -81,26 +121,35 @@ impl Service {
         let pool = Rc::clone(&current.pools[route.upstream]);
         let body = self.request_body(&current, body, &upload);
         let compression = Compression::wanted(route, &head);
-        let wish = wish.filter(|_| route.websocket);
+        let contained = if route.continuity { Contained::StayOpen } else { Contained::Close };
+        let wish = wish.filter(|_| route.websocket).map(|wish| (wish, contained));
         rewrite_head(&mut head, &host, route, &body);
         current.serving.signed.strip(&mut head.headers);
-        forwarded::set_upstream_headers(&mut head.headers, &origin);
+        self.tell_origin(&mut head.headers, origin);
         if wish.is_some() {
             upgrade::ask(&mut head.headers);
         }
+        let request = Some(Request::from_parts(head, body));
+        Ok(Ready { current, request, pool, upload, login, compression, wish })
+    }
+
+    async fn answer(
+        &self,
+        ready: &mut Ready,
+        account: &mut Account,
+    ) -> Result<(Response<Inspected>, Compression), Refusal> {
         let sent = Instant::now();
-        match send(&current, &pool, Request::from_parts(head, body), &upload).await {
+        match send(&ready.current, &ready.pool, &mut ready.request, &ready.upload).await {
             Ok((response, connection)) => {
                 account.upstream_answered(sent);
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    let contained = if route.continuity { Contained::StayOpen } else { Contained::Close };
-                    let wish = wish.map(|wish| (wish, contained));
-                    let response = self.switch(wish, response, &upload).await?;
+                    // Boxed, as it is rare and would take room in every request.
+                    let response = Box::pin(self.switch(ready.wish.take(), response, &ready.upload)).await?;
                     return Ok((response, Compression::Off));
                 }
-                Ok((self.respond((&current, login), response, connection, pool, upload).await, compression))
+                Ok((self.respond(ready, response, connection).await, ready.compression))
             }
-            Err(refusal) => Err(failed(&upload, upload.failure().map_or(refusal, Refusal::from))),
+            Err(refusal) => Err(failed(&ready.upload, ready.upload.failure().map_or(refusal, Refusal::from))),
         }
     }
 
@@ -118,6 +167,7 @@ impl Service {
         };
         head.headers = handshake;
         head.version = Version::HTTP_11;
+        head.extensions.clear();
         let response = Response::from_parts(head, UpstreamBody::switched(body));
         let response = upload.finish_inspection().response(response).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -133,6 +183,21 @@ impl Service {
         forwarded::origin(arrival, &current.serving.config.trusted_peers, &head.headers)
     }
 
+    /// Tells the upstream where the request came from. A connection's requests nearly all come from one origin, so that it is
+    /// written out once.
+    fn tell_origin(&self, headers: &mut HeaderMap, origin: Origin) {
+        let mut known = self.known_origin.borrow_mut();
+        let (origin, fields) = match known.take() {
+            Some((known, fields)) if known == origin => (known, fields),
+            _ => {
+                let fields = origin.upstream_fields();
+                (origin, fields)
+            }
+        };
+        forwarded::set_upstream_headers(headers, &origin, &fields);
+        *known = Some((origin, fields));
+    }
+
     /// What the inspection and the account are told of the request.
     fn exchange(
         &self,
@@ -146,13 +211,15 @@ impl Service {
         let client = origin.client();
         let name = route.name.clone().unwrap_or_else(|| shared.shapes.name(head.uri.path()));
         let class = route.name.as_deref().unwrap_or(&route.path_prefix);
-        account.routed(&name, class, shared.parts.key.client(client));
+        let client_key = self.client_key(client);
+        account.routed(&name, class, client_key);
         let key = &shared.parts.key;
-        let told = current.serving.tokens.told(&head.headers, key, shared.parts.clock.now());
+        let told = current.serving.tokens.told(&head.headers, key, || shared.parts.clock.now());
         let by_token = if let Told::Claim(claim) = &told { Some(claim.session) } else { None };
         let token = session::token(&head.headers, &current.serving.config.session);
         Exchange {
             client,
+            client_key,
             route: name,
             policy: RoutePolicy {
                 inspect: route.inspect,
@@ -169,35 +236,49 @@ impl Service {
         }
     }
 
+    /// The address under the installation's key. A connection's requests nearly all come from one.
+    fn client_key(&self, client: IpAddr) -> [u8; 16] {
+        match self.known_client.get() {
+            Some((known, key)) if known == client => key,
+            _ => {
+                let key = self.worker.shared.parts.key.client(client);
+                self.known_client.set(Some((client, key)));
+                key
+            }
+        }
+    }
+
     fn request_body(&self, current: &Current, body: Incoming, upload: &Rc<Upload>) -> RequestBody {
         let bytes_max = current.serving.limits().request_body_bytes_max;
         RequestBody::new(body, Rc::clone(upload), bytes_max, current.serving.deadlines().request_body_idle)
     }
 
-    async fn respond(
+    /// Makes of the upstream's answer what the client gets; the head's part of it before anything is awaited.
+    fn respond(
         &self,
-        (current, login): (&Current, Option<Arc<Login>>),
+        ready: &Ready,
         mut response: Response<Incoming>,
         connection: Connection,
-        pool: Rc<Pool>,
-        upload: Rc<Upload>,
-    ) -> Response<Inspected> {
-        let mut inspection = upload.finish_inspection();
-        if let Some(token) = session::issued(response.headers(), &current.serving.config.session) {
+    ) -> impl Future<Output = Response<Inspected>> + use<> {
+        let serving = &ready.current.serving;
+        let mut inspection = ready.upload.finish_inspection();
+        if let Some(token) = session::issued(response.headers(), &serving.config.session) {
             let session = self.worker.shared.parts.key.session(token);
             self.activity.carries(Some(session));
             inspection.issued(session);
         }
-        let (key, now) = (&self.worker.shared.parts.key, self.worker.shared.parts.clock.now());
-        inspection.signed(current.serving.signed.told(login.as_ref(), response.headers(), key, now));
-        current.serving.signed.strip(response.headers_mut());
-        let idle_max = current.serving.deadlines().response_body_idle;
+        let parts = &self.worker.shared.parts;
+        let now = || parts.clock.now();
+        inspection.signed(serving.signed.told(ready.login.as_ref(), response.headers(), &parts.key, now));
+        serving.signed.strip(response.headers_mut());
         let (mut head, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
-        let body = UpstreamBody::new(body, connection, pool, upload, idle_max);
-        let response = Response::from_parts(head, body);
-        inspection.response(response).await
+        // Among them the reason phrase, which would be written as the upstream wrote it.
+        head.extensions.clear();
+        let (pool, upload) = (Rc::clone(&ready.pool), Rc::clone(&ready.upload));
+        let body = UpstreamBody::new(body, connection, pool, upload, serving.deadlines().response_body_idle);
+        inspection.response(Response::from_parts(head, body))
     }
 }
 

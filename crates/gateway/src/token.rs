@@ -127,7 +127,13 @@ impl Signed {
 
     /// Whom the answer names: to this log-in, by its own token; elsewhere, by any. A cookie that does not verify counts as a
     /// log-in's only, for cookies end and are renewed with any answer.
-    pub(crate) fn told(&self, login: Option<&Arc<Login>>, headers: &HeaderMap, key: &HashKey, now: Timestamp) -> Told {
+    pub(crate) fn told(
+        &self,
+        login: Option<&Arc<Login>>,
+        headers: &HeaderMap,
+        key: &HashKey,
+        now: impl Fn() -> Timestamp,
+    ) -> Told {
         if self.logins.is_empty() {
             return Told::Nothing;
         }
@@ -171,15 +177,20 @@ impl Tokens {
     }
 
     /// Whom the request's tokens name.
-    pub(crate) fn told(&self, headers: &HeaderMap, key: &HashKey, now: Timestamp) -> Told {
+    pub(crate) fn told(&self, headers: &HeaderMap, key: &HashKey, now: impl Fn() -> Timestamp) -> Told {
         self.told_by(|_, source| place(headers, &source.token.place), key, now)
     }
 
-    fn told_by<'h>(&self, place: impl Fn(usize, &Source) -> Option<&'h [u8]>, key: &HashKey, now: Timestamp) -> Told {
+    fn told_by<'h>(
+        &self,
+        place: impl Fn(usize, &Source) -> Option<&'h [u8]>,
+        key: &HashKey,
+        now: impl Fn() -> Timestamp,
+    ) -> Told {
         let mut told = Told::Nothing;
         for (at, source) in self.sources.iter().enumerate() {
             let Some(token) = place(at, source) else { continue };
-            let claim = self.claim(at, token, key, now);
+            let claim = self.claim(at, token, key, now());
             told = match (told, claim) {
                 (Told::Nothing, None) => Told::Unverified,
                 (told, None) => told,

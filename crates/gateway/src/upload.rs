@@ -21,7 +21,7 @@ pub(crate) struct Upload {
     inspection: RefCell<Option<Inspection>>,
     failure: Cell<Option<UploadError>>,
     is_complete: Cell<bool>,
-    last_progress: Cell<Instant>,
+    last_progress: Cell<Option<Instant>>,
 }
 
 /// Why a request's body ended early.
@@ -45,7 +45,7 @@ impl Upload {
             inspection: RefCell::new(Some(inspection)),
             failure: Cell::new(None),
             is_complete: Cell::new(false),
-            last_progress: Cell::new(Instant::now()),
+            last_progress: Cell::new(None),
         })
     }
 
@@ -64,15 +64,15 @@ impl Upload {
         self.is_complete.get()
     }
 
-    /// When the upstream last took a part of the body.
-    pub(crate) fn last_progress(&self) -> Instant {
+    /// When the upstream last took a part of the body; `None` when it took none.
+    pub(crate) fn last_progress(&self) -> Option<Instant> {
         self.last_progress.get()
     }
 
     fn complete(&self) {
         if !self.is_complete.get() {
             self.is_complete.set(true);
-            self.last_progress.set(Instant::now());
+            self.last_progress.set(Some(Instant::now()));
         }
     }
 }
@@ -98,7 +98,7 @@ impl RequestBody {
 
     /// No body.
     pub(crate) fn empty(upload: Rc<Upload>) -> RequestBody {
-        upload.complete();
+        upload.is_complete.set(true);
         RequestBody { incoming: None, upload, bytes_left: 0, idle_max: Duration::ZERO, idle: None }
     }
 
@@ -117,7 +117,7 @@ impl RequestBody {
             return self.fail(UploadError::TooLarge);
         };
         self.bytes_left = left;
-        self.upload.last_progress.set(Instant::now());
+        self.upload.last_progress.set(Some(Instant::now()));
         if let Some(inspection) = self.upload.inspection.borrow_mut().as_mut() {
             inspection.request_body(&data);
         }

@@ -23,14 +23,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::TlsConnector;
 
 /// An idle connection older than this is closed instead of used: most servers close theirs after 60 s or more.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(50);
 /// Turns of the other tasks that a request waits for a pooled connection; beyond, the connection is closed.
 const READY_TURNS_MAX: usize = 3;
-/// Header fields of a response head; beyond, 502.
-const RESPONSE_HEADERS_MAX: usize = 256;
 /// hyper refuses smaller buffers.
 const HEAD_BUFFER_BYTES_MIN: usize = 8192;
 
@@ -106,9 +105,9 @@ impl Target {
         };
         let has_answered = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Noticed { stream, has_answered: Arc::clone(&has_answered) });
+        // hyper reads 100 header fields, which is many, and the number for which it has room at hand; beyond, 502.
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.response_head_bytes_max)
-            .max_headers(RESPONSE_HEADERS_MAX)
             .handshake(io)
             .await
             .map_err(ConnectError::Handshake)?;
@@ -117,7 +116,9 @@ impl Target {
                 tracing::debug!(error = %err, "upstream connection ended");
             }
         });
-        Ok(Connection { sender, has_answered, idle_since: Instant::now(), age: Age::Fresh })
+        let now = Instant::now();
+        let timer = Box::pin(sleep_until(now.into()));
+        Ok(Connection { sender, has_answered, timer, idle_since: now, age: Age::Fresh })
     }
 }
 
@@ -132,6 +133,9 @@ pub(crate) enum Age {
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<RequestBody>,
     has_answered: Arc<AtomicBool>,
+    /// Fires at a request's deadline or before it: what is armed for one request is left to the next, so that few requests
+    /// touch the runtime's timers.
+    pub(crate) timer: Pin<Box<Sleep>>,
     idle_since: Instant,
     pub(crate) age: Age,
 }
@@ -186,7 +190,8 @@ impl Pool {
     /// A new connection.
     pub(crate) async fn fresh(&self, connect_max: Duration) -> Result<Connection, ConnectError> {
         self.metrics.upstream_connects.inc();
-        self.target.connect(connect_max).await.inspect_err(|err| {
+        // Boxed, as it is rare and would take room in every request.
+        Box::pin(self.target.connect(connect_max)).await.inspect_err(|err| {
             tracing::warn!(
                 upstream = self.target.name,
                 error = err as &dyn std::error::Error,
@@ -197,8 +202,9 @@ impl Pool {
 
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
         while let Some(connection) = idle.pop_back() {
-            if connection.idle_since.elapsed() > IDLE_AGE_MAX {
+            if now.saturating_duration_since(connection.idle_since) > IDLE_AGE_MAX {
                 idle.clear();
             } else if !connection.sender.is_closed() {
                 return Some(Connection { age: Age::Reused, ..connection });
@@ -213,12 +219,12 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        while idle.len() >= self.target.idle_max
-            || idle.front().is_some_and(|oldest| oldest.idle_since.elapsed() > IDLE_AGE_MAX)
-        {
+        let now = Instant::now();
+        let is_old = |oldest: &Connection| now.saturating_duration_since(oldest.idle_since) > IDLE_AGE_MAX;
+        while idle.len() >= self.target.idle_max || idle.front().is_some_and(is_old) {
             idle.pop_front();
         }
-        idle.push_back(Connection { idle_since: Instant::now(), ..connection });
+        idle.push_back(Connection { idle_since: now, ..connection });
     }
 }
 

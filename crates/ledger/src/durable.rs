@@ -103,6 +103,7 @@ pub(crate) enum Extent {
 pub(crate) fn read_preallocated(disk: &dyn Disk, path: &Path, extent: Extent) -> Result<Written, Error> {
     let read = || -> std::io::Result<Written> {
         let file = disk.open(path, Open::Read)?;
+        let preallocated = usize::try_from(file.len()?).map_err(std::io::Error::other)?;
         let (mut bytes, mut length) = (Vec::new(), 0_u64);
         let mut step = vec![0; STEP_BYTES];
         loop {
@@ -115,6 +116,9 @@ pub(crate) fn read_preallocated(disk: &dyn Disk, path: &Path, extent: Extent) ->
             }
             let is_zeros = step[..filled].iter().all(|byte| *byte == 0);
             if !is_zeros {
+                // At once, so that it is not copied as it grows; pages that are not written to take no memory. Where there is
+                // no such room, as for a file of absurd length, it grows.
+                let _no_room = bytes.try_reserve_exact(preallocated.saturating_sub(bytes.len()));
                 bytes.resize(usize::try_from(length).map_err(std::io::Error::other)?, 0);
                 bytes.extend_from_slice(&step[..filled]);
             }

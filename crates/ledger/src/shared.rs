@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// One record may have this many bytes; beyond, [`NotDurable::TooLong`].
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Room that is made at once for a record; most are shorter.
+const RECORD_BYTES_USUAL: usize = 256;
+
 /// Records that will share a block.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -94,7 +97,8 @@ impl Shared {
 
     /// Queues a record for others. Whether the committer must be woken is said beside its position.
     pub(crate) fn append(&self, record: &Record) -> Result<(Position, bool), NotDurable> {
-        let bytes = postcard::to_stdvec(record).map_err(|_| NotDurable::TooLong)?;
+        let bytes =
+            postcard::to_extend(record, Vec::with_capacity(RECORD_BYTES_USUAL)).map_err(|_| NotDurable::TooLong)?;
         let mut queue = self.queue();
         let refused = if queue.closed {
             Some(NotDurable::Closed)

@@ -2,8 +2,10 @@
 //! of its own.
 //!
 //! One worker each, 64 keep-alive connections, no compression, no access log, rounds in turn. CPU is that of the
-//! proxy's processes only, by /proc; latencies are wrk's. Read `run` for the cases, `servers` for what is started,
-//! `report` for what is printed.
+//! proxy's processes only, by /proc; latencies are wrk's. Each round loads twice: as fast as answers come, which shows CPU and
+//! throughput and makes latency a measure of both; and with pauses, so that both proxies get the same requests a second and have
+//! time to spare, as a site has on most days. Read `run` for the cases, `servers` for what is started, `report` for what is
+//! printed.
 
 mod idle;
 mod report;
@@ -36,7 +38,7 @@ pub(crate) struct Options {
     /// Idle keep-alive connections.
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
-    /// Another executable than the release build.
+    /// Another executable than one built with the profile `dist`.
     #[arg(long)]
     executable: Option<PathBuf>,
 }
@@ -69,6 +71,18 @@ enum Sessions {
     /// Each request another one, so that each response waits for the disk: the worst case.
     New,
 }
+
+/// How soon after an answer a connection asks again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// At once: the proxy is the limit.
+    AsFastAsAnswered,
+    /// After a pause of up to [`PAUSE_MS_MAX`], evenly spread.
+    WithPauses,
+}
+
+/// Some 3,000 requests a second with 64 connections.
+const PAUSE_MS_MAX: u32 = 40;
 
 const CASES: &[Case] = &[
     Case {
@@ -140,11 +154,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 pub(crate) fn run_rules(root: &Path, options: &Options) -> Result<()> {
     let stage = Stage::prepare(root, options.executable.as_deref(), options.customers)?;
     let case = &CASES[1];
-    let script = stage.wrk_script(case.page, case.sessions)?;
     let (mut observed, mut enforced) = (Vec::new(), Vec::new());
     for round in 0..options.rounds {
         for (proxy, results) in [(Proxy::Sekisho, &mut observed), (Proxy::Enforced, &mut enforced)] {
-            let measured = measure(&stage, proxy, case, &script, options)?;
+            let measured = measure(&stage, proxy, case, options)?;
             eprintln!("round {round}, {proxy:?}: {measured:?}");
             results.push(measured);
         }
@@ -158,11 +171,10 @@ const RULES_CPU_RATIO_MAX: f64 = 1.05;
 
 /// Rounds of nginx and Sekisho in turn, so that a slow minute of the machine meets both.
 fn measure_case(stage: &Stage, case: &Case, options: &Options) -> Result<(Vec<Measured>, Vec<Measured>)> {
-    let script = stage.wrk_script(case.page, case.sessions)?;
     let (mut nginx, mut sekisho) = (Vec::new(), Vec::new());
     for round in 0..options.rounds {
         for (proxy, results) in [(Proxy::Nginx, &mut nginx), (Proxy::Sekisho, &mut sekisho)] {
-            let measured = measure(stage, proxy, case, &script, options)?;
+            let measured = measure(stage, proxy, case, options)?;
             eprintln!("{}, round {round}, {proxy:?}: {measured:?}", case.name);
             results.push(measured);
         }
@@ -171,13 +183,17 @@ fn measure_case(stage: &Stage, case: &Case, options: &Options) -> Result<(Vec<Me
 }
 
 /// One round of one proxy, after a second of load that does not count.
-fn measure(stage: &Stage, proxy: Proxy, case: &Case, script: &Path, options: &Options) -> Result<Measured> {
+fn measure(stage: &Stage, proxy: Proxy, case: &Case, options: &Options) -> Result<Measured> {
     let running = stage.start(proxy, case.page == Page::Own, case.sync_delay)?;
-    load(running.address(), script, 1, options)?;
+    let script = stage.wrk_script(case.page, case.sessions, Pace::AsFastAsAnswered)?;
+    load(running.address(), &script, 1, options)?;
     let before = process::cpu_time(&running.pids())?;
-    let mut measured = load(running.address(), script, options.seconds, options)?;
+    let mut measured = load(running.address(), &script, options.seconds, options)?;
     let used = process::cpu_time(&running.pids())? - before;
     measured.cpu_us = used.as_secs_f64() * 1e6 / measured.requests;
+    let script = stage.wrk_script(case.page, case.sessions, Pace::WithPauses)?;
+    let paced = load(running.address(), &script, options.seconds, options)?;
+    (measured.paced_per_second, measured.paced_p99_ms) = (paced.per_second, paced.p99_ms);
     Ok(measured)
 }
 

@@ -6,9 +6,6 @@ use crate::Boundary;
 use crate::lanes;
 use crate::normalize::{HYPHEN, OTHER, byte, takes_mark, width};
 
-/// Bytes that are tested at once.
-pub(super) const BLOCK_BYTES: usize = 32;
-
 /// How many bytes at the begin are ASCII that no later stage changes. About 5 GB/s in runs of 40 bytes.
 pub(super) fn plain_run(input: &[u8], boundary: Boundary) -> usize {
     match boundary {
@@ -17,48 +14,9 @@ pub(super) fn plain_run(input: &[u8], boundary: Boundary) -> usize {
     }
 }
 
-/// Reads text that stands for itself and the usual wide characters, and writes the detectors' byte of each character; says how
-/// many bytes were read and written. `out` has room for the input and a block more: whole blocks are written, and what is
-/// behind a stop is written over.
-pub(super) fn utf8_run(input: &[u8], out: &mut [u8], boundary: Boundary) -> (usize, usize) {
-    match boundary {
-        Boundary::None => utf8_run_until(input, out, is_stop),
-        Boundary::EmptyLine | Boundary::Line => utf8_run_until(input, out, |byte| is_stop(byte) | is_line_end(byte)),
-    }
-}
-
-#[inline(always)]
-fn utf8_run_until(input: &[u8], out: &mut [u8], is_stop: impl Fn(u8) -> bool) -> (usize, usize) {
-    let (mut read, mut written) = (0, 0);
-    loop {
-        let before = read;
-        loop {
-            let rest = &input[read..];
-            let mut last = [0; BLOCK_BYTES];
-            let block = rest.first_chunk().unwrap_or_else(|| {
-                last[..rest.len()].copy_from_slice(rest);
-                &last
-            });
-            let plain = lanes::first(block, &is_stop).unwrap_or(BLOCK_BYTES).min(rest.len());
-            out[written..written + BLOCK_BYTES].copy_from_slice(block);
-            read += plain;
-            written += plain;
-            if plain < BLOCK_BYTES {
-                break;
-            }
-        }
-        read += wide_run(&input[read..], |_, byte| {
-            out[written] = byte;
-            written += 1;
-        });
-        if read == before {
-            return (read, written);
-        }
-    }
-}
-
 #[inline(always)]
 fn run_until(input: &[u8], is_stop: impl Fn(u8) -> bool) -> usize {
+    const BLOCK_BYTES: usize = 32;
     let (blocks, rest) = input.as_chunks::<BLOCK_BYTES>();
     for (at, block) in blocks.iter().enumerate() {
         if let Some(stop) = lanes::first(block, &is_stop) {
@@ -70,8 +28,7 @@ fn run_until(input: &[u8], is_stop: impl Fn(u8) -> bool) -> usize {
     blocks.len() * BLOCK_BYTES + lanes::first(&last, &is_stop).unwrap_or(rest.len()).min(rest.len())
 }
 
-/// What is not ASCII, begins an escape, switches the character set, or is none of a character set's (ISO-2022-JP knows no
-/// shift out and shift in).
+/// What is not ASCII, begins an escape, switches the character set, or is a shift.
 fn is_stop(byte: u8) -> bool {
     (byte >= 0x80)
         | (byte == b'%')
@@ -81,6 +38,7 @@ fn is_stop(byte: u8) -> bool {
         | is_shift(byte)
 }
 
+/// No character in ISO-2022-JP, and rare elsewhere.
 fn is_shift(byte: u8) -> bool {
     byte & 0xFE == 0x0E
 }

@@ -5,17 +5,16 @@
 //! characters for names and source places for findings.
 
 use super::fast;
-use super::stages::{PENDING_CHARS_MAX, Sink, Stages};
-use crate::{Boundary, normalize};
+use super::stages::{PENDING_CHARS_MAX, STEP_BYTES, Sink, Stages};
+use crate::normalize;
+use sekisho_edm_simd::LineEnds;
 use std::ops::Range;
 use zeroize::Zeroize;
 
 /// Characters from one mark to the next, about.
 const MARK_CHARS: usize = 512;
-/// The least bytes that are read between two marks, so that text of many bytes a character has not many of them.
-const STEP_BYTES_MIN: usize = 64;
-/// The most characters from one mark to the next: a byte gives one, and all that was pending.
-pub(crate) const MARK_CHARS_MAX: usize = MARK_CHARS + STEP_BYTES_MIN + PENDING_CHARS_MAX + 8;
+/// The most characters from one mark to the next: a step gives more than it was asked for, and all that was pending.
+pub(crate) const MARK_CHARS_MAX: usize = MARK_CHARS + STEP_BYTES + PENDING_CHARS_MAX + 8;
 /// Bytes that are read again at once.
 const AGAIN_BYTES: usize = 256;
 /// Characters for which room is made at once where reading again begins.
@@ -74,10 +73,10 @@ impl Excerpt<'_> {
 }
 
 impl Origin {
-    /// Bytes that may be read until the next mark is set, in a text of `chars` characters.
-    pub(super) fn step_bytes(&self, chars: usize) -> usize {
+    /// How many characters are missing until the next mark is set, in a text of so many.
+    pub(super) fn chars_to_mark(&self, chars: usize) -> usize {
         let since_mark = self.marks.last().map_or(0, |mark| chars - mark.at);
-        MARK_CHARS.saturating_sub(since_mark).max(STEP_BYTES_MIN)
+        MARK_CHARS.saturating_sub(since_mark)
     }
 
     /// Sets a mark before the character that comes next, when the last one is far enough.
@@ -134,6 +133,15 @@ impl Origin {
         self.derived.clear();
     }
 
+    /// What it takes of memory.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        let Spelled { chars, bounds } = &self.derived.spelled;
+        self.raw.capacity()
+            + self.marks.capacity() * size_of::<Mark>()
+            + chars.capacity() * size_of::<char>()
+            + bounds.capacity() * size_of::<u64>()
+    }
+
     fn mark_before(&self, at: usize) -> Option<&Mark> {
         let behind = self.marks.partition_point(|mark| mark.at <= at);
         self.marks[..behind].last()
@@ -163,7 +171,7 @@ impl Origin {
                 stages.finish(spelled);
                 break;
             }
-            stages.read(&rest[..rest.len().min(AGAIN_BYTES)], spelled);
+            stages.read(&rest[..rest.len().min(AGAIN_BYTES)], usize::MAX, spelled);
         }
     }
 }
@@ -189,6 +197,14 @@ impl Derived {
 }
 
 impl Sink for Spelled {
+    fn len(&self) -> usize {
+        self.chars.len()
+    }
+
+    fn read_blocks(&mut self, _: &[u8], _: LineEnds, _: usize, _: u64) -> usize {
+        0
+    }
+
     fn put(&mut self, c: char, end: u64) {
         self.chars.push(normalize::name(c));
         self.bounds.push(end);
@@ -199,22 +215,13 @@ impl Sink for Spelled {
         self.bounds.extend((end - run.len() as u64..end).map(|start| start + 1));
     }
 
-    fn read_utf8(&mut self, input: &[u8], start: u64, boundary: Boundary) -> usize {
-        let mut read = 0;
-        loop {
-            let plain = fast::plain_run(&input[read..], boundary);
-            self.put_ascii(&input[read..read + plain], start + (read + plain) as u64);
-            let mut end = start + (read + plain) as u64;
-            let wide = fast::wide_run(&input[read + plain..], |c, _| {
-                end += 3;
-                let c = char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER);
-                self.put(normalize::width(c), end);
-            });
-            if plain + wide == 0 {
-                return read;
-            }
-            read += plain + wide;
-        }
+    fn read_wide(&mut self, input: &[u8], start: u64) -> usize {
+        let mut end = start;
+        fast::wide_run(input, |c, _| {
+            end += 3;
+            let c = char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER);
+            self.put(normalize::width(c), end);
+        })
     }
 }
 
@@ -222,7 +229,7 @@ impl Sink for Spelled {
 pub(super) fn spell(form: crate::TextForm, text: &[u8]) -> Vec<char> {
     let mut spelled = Spelled { chars: Vec::with_capacity(text.len()), bounds: Vec::new() };
     let mut stages = Stages::new(form).without_boundaries();
-    stages.read(text, &mut spelled);
+    stages.read(text, usize::MAX, &mut spelled);
     stages.finish(&mut spelled);
     spelled.chars
 }

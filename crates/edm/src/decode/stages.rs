@@ -7,6 +7,7 @@ use super::charset::{CharsetDecoder, Given, Source};
 use super::escape::{self, ESCAPE_CHARS_MAX, Escape};
 use super::{Stop, fast};
 use crate::{Boundary, TextForm, normalize};
+use sekisho_edm_simd::LineEnds;
 
 /// The state between two bytes of a body.
 #[derive(Clone, Debug)]
@@ -22,17 +23,26 @@ pub(super) struct Stages {
 /// The most characters that wait in a state: an escape, and a kana before it.
 pub(super) const PENDING_CHARS_MAX: usize = ESCAPE_CHARS_MAX + 1;
 
+/// The most characters that a step gives more than it was asked for, and the bytes that it reads where it cannot know how
+/// many characters they give.
+pub(super) const STEP_BYTES: usize = 64;
+
 /// Takes the characters of a text, one behind the other.
 pub(super) trait Sink {
+    /// How many characters it has.
+    fn len(&self) -> usize;
+
     /// A character after steps 1–3 of the normal form, and where its source ends. It begins where the last one ends.
     fn put(&mut self, c: char, end: u64);
 
     /// ASCII that stands for itself, and where it ends.
     fn put_ascii(&mut self, run: &[u8], end: u64);
 
-    /// Reads what it can of UTF-8 by itself, at the begin of a character and with nothing pending: what stands for itself,
-    /// and the usual wide characters. Says how many bytes.
-    fn read_utf8(&mut self, input: &[u8], start: u64, boundary: Boundary) -> usize;
+    /// Reads what it can of UTF-8 by itself, up to about so many characters; says how many bytes.
+    fn read_blocks(&mut self, input: &[u8], line_ends: LineEnds, chars_max: usize, start: u64) -> usize;
+
+    /// Reads what it can of UTF-8 outside ASCII by itself; says how many bytes.
+    fn read_wide(&mut self, input: &[u8], start: u64) -> usize;
 }
 
 /// Where lines and empty lines end.
@@ -66,11 +76,18 @@ impl Stages {
         stages
     }
 
-    /// Reads input up to its end or just behind a hard boundary; says how many bytes were read.
-    pub(super) fn read(&mut self, input: &[u8], sink: &mut impl Sink) -> (usize, Stop) {
+    /// Reads input up to its end, to just behind a hard boundary, or until it gave `chars_max` characters: at most
+    /// [`STEP_BYTES`] more, and what was pending. Says how many bytes were read.
+    pub(super) fn read(&mut self, input: &[u8], chars_max: usize, sink: &mut impl Sink) -> (usize, Stop) {
+        let until = sink.len().saturating_add(chars_max);
         let mut at = 0;
-        while at < input.len() {
+        while at < input.len() && sink.len() < until {
+            at += self.read_blocks(&input[at..], until - sink.len(), sink);
             let rest = &input[at..];
+            if rest.is_empty() || sink.len() >= until {
+                break;
+            }
+            let rest = &rest[..rest.len().min(STEP_BYTES.max(until - sink.len()))];
             let read = self.read_simple(rest, sink);
             if read > 0 {
                 at += read;
@@ -101,18 +118,27 @@ impl Stages {
         self.release_kana(sink);
     }
 
+    /// Reads what the sink can by itself, where nothing waits for what follows; says how many bytes.
+    fn read_blocks(&mut self, input: &[u8], chars_max: usize, sink: &mut impl Sink) -> usize {
+        if !self.pending.is_empty() || self.kana.is_some() || !self.bytes.begins_utf8() {
+            return 0;
+        }
+        let line_ends = match self.lines.boundary {
+            Boundary::None => LineEnds::AreRead,
+            Boundary::EmptyLine | Boundary::Line => LineEnds::AreStops,
+        };
+        let read = sink.read_blocks(input, line_ends, chars_max, self.bytes.at());
+        if read > 0 {
+            self.bytes.skip(read);
+            self.lines.go_on();
+        }
+        read
+    }
+
     /// Reads whole characters at the begin that need no state of their own; says how many bytes.
     fn read_simple(&mut self, input: &[u8], sink: &mut impl Sink) -> usize {
         if !self.pending.is_empty() {
             return self.read_whole(input, sink);
-        }
-        if self.kana.is_none() && self.bytes.begins_utf8() && self.bytes.ascii_is_plain() {
-            let read = sink.read_utf8(input, self.bytes.at(), self.lines.boundary);
-            if read > 0 {
-                self.bytes.skip(read);
-                self.lines.go_on();
-                return read;
-            }
         }
         if input[0].is_ascii() && self.bytes.ascii_is_plain() {
             let run = fast::plain_run(input, self.lines.boundary);
@@ -121,6 +147,14 @@ impl Stages {
                 return run;
             }
             return self.read_escape(input, sink);
+        }
+        if self.kana.is_none() && self.bytes.begins_utf8() {
+            let wide = sink.read_wide(input, self.bytes.at());
+            if wide > 0 {
+                self.bytes.skip(wide);
+                self.lines.go_on();
+                return wide;
+            }
         }
         self.read_whole(input, sink)
     }

@@ -1,63 +1,79 @@
 //! Where a value can begin: sixty-four characters at a time, because nearly all of a text begins none.
+//!
+//! Each test here is necessary for a value and not enough for one: no place that begins a value is passed over, and the
+//! readers of values find out about the others.
 
-use crate::lanes::{self, LANES};
-use crate::value::{NUMBER_SEPARATORS_MAX, account, is_separator, secret};
+use crate::value::{NUMBER_SEPARATORS_MAX, account, card, my_number, phone, secret};
+use sekisho_edm_simd::{Classes, Letters};
 
 /// Characters of a block: one bit each in a `u64`.
-pub(super) const BLOCK_CHARS: usize = LANES;
+pub(super) const BLOCK_CHARS: usize = sekisho_edm_simd::BLOCK_CHARS;
 
-/// What the characters of a block are, the first one's bit lowest. Behind the text's end they are nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Classes {
-    at_signs: u64,
-    digits: u64,
-    /// What may stand between the groups of a number.
-    separators: u64,
-    alphanumerics: u64,
-}
+/// Blocks whose classes are made at once.
+const AHEAD_BLOCKS: usize = 16;
 
 /// Reads a text block by block.
 pub(super) struct Begins<'a> {
     text: &'a [u8],
     /// Where the block begins.
     block: usize,
-    /// What the character before the block is, in the highest bit.
-    before: Classes,
-    classes: Classes,
-    next: Classes,
-    runs: Runs,
+    /// The classes of the block before, of this one and of those behind it, as far as they are known. Before the first,
+    /// only the last character has any.
+    classes: [Classes; AHEAD_BLOCKS + 2],
+    /// Which of them are this block's: neither the first nor the last.
+    at: usize,
+    wanted: Wanted,
 }
 
-/// Whether long alphanumeric runs are of interest.
+/// What is looked for besides mails, cards and individual numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Runs {
-    Read,
-    PassedOver,
+pub(super) struct Wanted {
+    /// Account numbers, which may be short.
+    pub(super) accounts: bool,
+    pub(super) phones: bool,
+    /// Stored secrets: long alphanumeric runs.
+    pub(super) secrets: bool,
 }
 
 /// Places of a block where values can begin, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) at_signs: u64,
-    /// Digits that follow no digit, and that three more follow, or a separator and another digit.
+    /// Digits that follow no digit: all that can begin a value, and few others.
     pub(super) numbers: u64,
     /// Alphanumerics that follow none, with eleven more behind them.
     pub(super) runs: u64,
 }
 
+/// What is known of the number that begins at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    /// Digits that stand there, as far as 64 are enough to know.
+    pub(super) digits: usize,
+    pub(super) groups: Groups,
+}
+
+/// Whether digits, with the groups behind them, can be a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Groups {
+    TooFew,
+    Enough,
+}
+
 impl<'a> Begins<'a> {
-    pub(super) fn new(text: &'a [u8], from: usize, runs: Runs) -> Begins<'a> {
+    pub(super) fn new(text: &'a [u8], from: usize, wanted: Wanted) -> Begins<'a> {
         let before = match from.checked_sub(1).map(|before| text[before]) {
             Some(byte) => {
                 let bit = |is: bool| u64::from(is) << 63;
-                let (digits, alphanumerics) = (bit(byte.is_ascii_digit()), bit(byte.is_ascii_alphanumeric()));
-                Classes { digits, alphanumerics, ..Classes::default() }
+                let (digits, letters) = (bit(byte.is_ascii_digit()), bit(byte.is_ascii_alphabetic()));
+                Classes { digits, letters, ..Classes::default() }
             }
             None => Classes::default(),
         };
-        let classes = Classes::of(text, from, runs);
-        let next = Classes::of(text, from + BLOCK_CHARS, runs);
-        Begins { text, block: from, before, classes, next, runs }
+        let mut begins = Begins { text, block: from, classes: [Classes::default(); AHEAD_BLOCKS + 2], at: 1, wanted };
+        begins.classes[0] = before;
+        Classes::of(&text[from..], begins.letters(), &mut begins.classes[1..]);
+        begins
     }
 
     /// Where the block begins.
@@ -66,99 +82,115 @@ impl<'a> Begins<'a> {
     }
 
     /// The places of the block.
+    #[inline(always)]
     pub(super) fn places(&self) -> Places {
-        let Classes { at_signs, digits, alphanumerics, .. } = self.classes;
-        let mut numbers = digits & !following(digits, self.before.digits);
-        if numbers != 0 {
-            numbers &= self.long_or_chained();
-        }
-        let runs = match self.runs {
-            Runs::PassedOver => 0,
-            Runs::Read => {
-                repeated(alphanumerics, self.next.alphanumerics) & !following(alphanumerics, self.before.alphanumerics)
+        let [before, here] = [self.classes[self.at - 1], self.classes[self.at]];
+        let numbers = here.digits & !following(here.digits, before.digits) & self.long_or_chained(here);
+        let runs = match self.wanted.secrets {
+            false => 0,
+            true => {
+                let [before, here, next] = [before, here, self.next()].map(|of| of.digits | of.letters);
+                repeated(here, next) & !following(here, before)
             }
         };
-        Places { at_signs, numbers, runs }
+        Places { at_signs: here.at_signs, numbers, runs }
     }
 
-    /// Digits that begin four, or fewer, one or two separators and a digit. Few other numbers are on a page.
-    fn long_or_chained(&self) -> u64 {
-        const { assert!(account::DIGITS_MIN == 4 && NUMBER_SEPARATORS_MAX == 2) };
-        let digits = joined(self.classes.digits, self.next.digits);
-        let separators = joined(self.classes.separators, self.next.separators);
-        let goes_on = separators & (digits >> 1 | separators >> 1 & digits >> 2);
-        let two = digits & digits >> 1;
-        let three = two & digits >> 2;
-        let four = three & digits >> 3;
-        (four | digits & goes_on >> 1 | two & goes_on >> 2 | three & goes_on >> 3) as u64
+    /// What is known of the number at this bit; `place` is where it stands in the text.
+    ///
+    /// Dates and times are most of the long numbers of a page, and are none: no telephone number begins with another digit
+    /// than 0 but behind a plus, and an individual number or a card has twelve digits, or fourteen characters with what
+    /// joins its groups.
+    #[inline(always)]
+    pub(super) fn number(&self, bit: u32, place: usize) -> Number {
+        const {
+            assert!(NUMBER_SEPARATORS_MAX == 2 && phone::DIGITS_MIN == 10);
+            assert!(my_number::DIGITS == 12 && card::DIGITS_MIN == 13);
+        }
+        let [here, next] = [self.classes[self.at], self.classes[self.at + 1]];
+        let ahead_digits = ahead(here.digits, next.digits, bit);
+        let chain = (ahead_digits | ahead(here.separators, next.separators, bit)).trailing_ones();
+        let digits = ahead_digits.trailing_ones();
+        let may_be_telephone = self.text[place] == b'0' || (place > 0 && self.text[place - 1] == b'+');
+        let is_long = chain >= 14 || digits >= 12 || (may_be_telephone && chain >= 10);
+        Number { digits: digits as usize, groups: if is_long { Groups::Enough } else { Groups::TooFew } }
     }
 
-    /// How many digits the run at this bit has, at least up to 64.
-    pub(super) fn digits_at(&self, bit: u32) -> usize {
-        ahead(self.classes.digits, self.next.digits, bit).trailing_ones() as usize
-    }
-
-    /// How many digits the number at this bit has with its groups; `None` where two blocks do not tell.
-    pub(super) fn chained_digits_at(&self, bit: u32) -> Option<usize> {
-        const { assert!(NUMBER_SEPARATORS_MAX == 2) };
-        let digits = ahead(self.classes.digits, self.next.digits, bit);
-        let separators = ahead(self.classes.separators, self.next.separators, bit);
-        let too_many = separators & separators >> 1 & separators >> 2;
-        let len = (!(digits | separators) | too_many).trailing_zeros();
-        (len < u64::BITS - 2).then(|| (digits & ((1 << len) - 1)).count_ones() as usize)
+    /// Places from which on so many are digits, or digits and what joins them, as a number that is wanted has; as if all
+    /// behind the block were such. Few numbers of a page are so long, and what is behind the block is seldom asked for.
+    #[inline(always)]
+    fn long_or_chained(&self, Classes { digits, separators, .. }: Classes) -> u64 {
+        const {
+            assert!(account::DIGITS_MIN == 4 && phone::DIGITS_MIN == 10);
+            // The first in one group, both in several (see `number`).
+            assert!(my_number::DIGITS == 12 && card::DIGITS_MIN == 13);
+        }
+        let two = digits & further(digits, 1);
+        let four = two & further(two, 2);
+        let chain = digits | separators;
+        let pair = chain & further(chain, 1);
+        let quad = pair & further(pair, 2);
+        let eight = quad & further(quad, 4);
+        let mut long = match self.wanted.phones {
+            true => eight & further(pair, 8),
+            false => eight & further(quad, 8) & further(pair, 12) | four & further(four, 4) & further(four, 8),
+        };
+        if self.wanted.accounts {
+            long |= four;
+        }
+        long
     }
 
     /// Goes to the next block.
+    #[inline(always)]
     pub(super) fn advance(&mut self) {
-        self.before = self.classes;
-        self.classes = self.next;
         self.block += BLOCK_CHARS;
-        self.next = Classes::of(self.text, self.block + BLOCK_CHARS, self.runs);
+        self.at += 1;
+        if self.at > AHEAD_BLOCKS {
+            self.look_ahead();
+        }
+    }
+
+    /// Makes the classes of more blocks; those of this one and the one before are kept.
+    fn look_ahead(&mut self) {
+        self.classes.copy_within(AHEAD_BLOCKS.., 0);
+        self.at = 1;
+        let behind = self.text.get(self.block + BLOCK_CHARS..).unwrap_or(&[]);
+        Classes::of(behind, self.letters(), &mut self.classes[2..]);
+    }
+
+    fn letters(&self) -> Letters {
+        if self.wanted.secrets { Letters::Read } else { Letters::PassedOver }
+    }
+
+    fn next(&self) -> Classes {
+        self.classes[self.at + 1]
     }
 }
 
-impl Classes {
-    /// The classes of the block at `from`; of letters only where runs are read.
-    #[inline(always)]
-    fn of(text: &[u8], from: usize, runs: Runs) -> Classes {
-        let rest = text.get(from..).unwrap_or(&[]);
-        let mut last = [0; BLOCK_CHARS];
-        let block = rest.first_chunk().unwrap_or_else(|| {
-            last[..rest.len()].copy_from_slice(rest);
-            &last
-        });
-        let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
-        let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
-        let digits = lanes::bits(block, is_digit);
-        let letters = if runs == Runs::Read { lanes::bits(block, is_letter) } else { 0 };
-        Classes {
-            at_signs: lanes::bits(block, |byte| byte == b'@'),
-            digits,
-            separators: if digits == 0 { 0 } else { lanes::bits(block, is_separator) },
-            alphanumerics: digits | letters,
-        }
-    }
+/// What is so many places further on: ones behind the block.
+#[inline(always)]
+fn further(bits: u64, places: u32) -> u64 {
+    !(!bits >> places)
 }
 
 /// The characters that follow one of these.
+#[inline(always)]
 fn following(bits: u64, before: u64) -> u64 {
     bits << 1 | before >> 63
 }
 
-/// The bits of two blocks.
-fn joined(bits: u64, next: u64) -> u128 {
-    u128::from(next) << 64 | u128::from(bits)
-}
-
 /// The 64 bits from this one on.
+#[inline(always)]
 fn ahead(bits: u64, next: u64, bit: u32) -> u64 {
-    if bit == 0 { bits } else { bits >> bit | next << (64 - bit) }
+    // Twice, as no shift is by all 64.
+    bits >> bit | next << 1 << (63 - bit)
 }
 
 /// Bits that are the first of [`secret::RUN_CHARS_MIN`] ones.
 fn repeated(bits: u64, next: u64) -> u64 {
     const { assert!(secret::RUN_CHARS_MIN == 12) };
-    let both = joined(bits, next);
+    let both = u128::from(next) << 64 | u128::from(bits);
     let two = both & both >> 1;
     let four = two & two >> 2;
     let eight = four & four >> 4;

@@ -145,5 +145,7 @@ impl Hits {
 
     pub(super) fn clear(&mut self) {
         self.sorted.clear();
+        self.new.clear();
+        self.longest = 0;
     }
 }

@@ -10,6 +10,7 @@ mod begins;
 mod hits;
 mod ready;
 mod reflected;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -25,6 +26,7 @@ use around::{Known, NAME_WINDOW_CHARS, NameSearch};
 use hits::{Hits, Value};
 use ready::Ready;
 use sekisho_model::{ByteRange, FieldSet, Generic, GenericKind, Subject};
+use spare::Spare;
 use std::ops::Range;
 use std::sync::Arc;
 use values::Values;
@@ -121,20 +123,29 @@ impl std::fmt::Debug for Scanner {
     }
 }
 
+impl Drop for Scanner {
+    fn drop(&mut self) {
+        let Scanner { decoder, hits, names, ready, .. } = self;
+        let (text, hits) = (std::mem::take(&mut decoder.text), std::mem::take(hits));
+        Spare { text, hits, names: std::mem::take(names), ready: std::mem::take(ready) }.leave();
+    }
+}
+
 impl Scanner {
     /// A scanner at the begin of a body.
     #[must_use]
     pub fn new(index: Arc<Index>, form: TextForm, reflected: Arc<Reflected>) -> Scanner {
+        let Spare { text, hits, names, ready } = Spare::take();
         Scanner {
             index,
             reflected,
-            decoder: Decoder::new(form),
+            decoder: Decoder::new(form, text),
             at: 0,
             chars_before: 0,
             values: Values::default(),
-            hits: Hits::default(),
-            names: NameSearch::default(),
-            ready: Ready::default(),
+            hits,
+            names,
+            ready,
             safe_until: 0,
             flushed: Vec::new(),
         }
@@ -269,6 +280,19 @@ impl Scanner {
         self.hits.forget(self.chars_before);
         self.flushed.retain(|finding| finding.span.start >= safe_until);
     }
+}
+
+/// Whether lines of plain ASCII hold nothing at all, so that a scanner with [`Boundary::Line`](crate::Boundary) finds nothing
+/// in them: a quick look for short texts, as header values are. `false` says nothing.
+#[must_use]
+pub fn lines_hold_nothing(index: &Index, lines: &[u8]) -> bool {
+    if !crate::decode::is_plain(lines) {
+        return false;
+    }
+    let mut hits = Vec::new();
+    // A name stands beside a value only, so without one there is none.
+    Values::default().read(index, lines, 0, lines.len(), &mut |_, _| true, &mut hits);
+    hits.is_empty()
 }
 
 fn ready_value(value: &Value, span: ByteRange, reflected: &Reflected, ready: &mut Ready) {

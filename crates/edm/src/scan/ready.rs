@@ -21,6 +21,11 @@ impl Ready {
         self.is_sorted = false;
     }
 
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.findings.clear();
+    }
+
     /// Gives the findings that begin before this place, in order.
     pub(super) fn release(&mut self, before: u64, give: impl FnMut(Finding)) {
         if !self.is_sorted {

@@ -6,7 +6,7 @@
 use super::hits::{Hit, Value};
 use super::values::Values;
 use crate::TextForm;
-use crate::decode::{self, Decoder};
+use crate::decode::{self, Decoder, Text};
 use crate::index::Index;
 use crate::key::{HashKey, ValueKind};
 use crate::names::{Finder, Fingerprint, Haystack, Room};
@@ -79,7 +79,7 @@ impl Reflected {
             };
             Values::default().read(index, &raw, 0, raw.len(), &mut is_labelled, &mut hits);
         } else {
-            let mut decoder = Decoder::new(TextForm::default());
+            let mut decoder = Decoder::new(TextForm::default(), Text::default());
             decoder.decode(&raw);
             decoder.finish();
             let (bytes, origin) = decoder.text.parts();

@@ -2,8 +2,9 @@
 
 use super::{Finding, Found, Reflected, Scanner};
 use crate::fuzz::{SAMPLE_CSV, sample_config, scan_in};
-use crate::{Boundary, Charset, HashKey, Index, IndexBuilder, TextForm};
-use sekisho_model::{GenericKind, Timestamp};
+use crate::{Boundary, Charset, ColumnConfig, Encoding, HashKey, Index, IndexBuilder, RegisterConfig, TextForm};
+use proptest::prelude::*;
+use sekisho_model::{FieldKind, GenericKind, Timestamp};
 use std::sync::Arc;
 
 fn index() -> Arc<Index> {
@@ -298,4 +299,94 @@ fn a_name_in_two_cells_has_two_places_and_what_lies_between_is_none_of_it() {
     check_places(&format!("{{\"given\":\"太郎\",\"family\":\"山田\"}} {mail}"), &["太郎", "山田", mail]);
     check_places(&format!("山田太郎 {mail}"), &["山田太郎", mail]);
     check_places(&format!("&#x5c71;田 太郎 {mail}"), &["&#x5c71;田", "太郎", mail]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// With ids of one run only, years and amounts are passed over early; no id is.
+    #[test]
+    fn ids_of_one_run_are_found_wherever_a_run_is_one(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "HK12345678", "hk12345678", "1234567890", "AB1234", "123456", "2026", "-", "-", ".", ".5", "7.", " ", "x", "あ", "_",
+            "<td class=number>", "2026-11-24 10:00",
+        ]), 0..60),
+    ) {
+        let ids = ["HK12345678", "1234567890", "AB1234"];
+        let config = RegisterConfig {
+            name: "holders".to_owned(),
+            row_key: "account_id".to_owned(),
+            columns: vec![ColumnConfig { name: "account_id".to_owned(), kind: FieldKind::AccountId, pattern: None }],
+            encoding: Encoding::Auto,
+        };
+        let csv = format!("account_id\n{}\n", ids.join("\n"));
+        let mut builder = IndexBuilder::new(Arc::new(HashKey::new([7; 16])), Timestamp(0));
+        builder.register(&config, csv.as_bytes(), "holders.csv").expect("the register is good");
+        let scanner = Scanner::new(Arc::new(builder.build()), TextForm::default(), Arc::default());
+        let body = parts.concat();
+        let found: Vec<(u64, u64)> =
+            scan_in(scanner, &[body.as_bytes()]).iter().map(|finding| (finding.span.start, finding.span.end)).collect();
+        let bytes = body.as_bytes();
+        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+        let is_point = |at: Option<usize>| at.and_then(|at| bytes.get(at)) == Some(&b'.');
+        let mut expected = Vec::new();
+        let mut begin = 0;
+        for run in body.split(|c: char| !c.is_ascii_alphanumeric()) {
+            begin += body[begin..].find(run).expect("runs stand in their order");
+            let end = begin + run.len();
+            let fraction = digit(Some(begin)) && is_point(begin.checked_sub(1)) && digit(begin.checked_sub(2));
+            let whole = digit(end.checked_sub(1)) && is_point(Some(end)) && digit(Some(end + 1));
+            if ids.iter().any(|id| id.eq_ignore_ascii_case(run)) && !fraction && !whole {
+                expected.push((begin as u64, end as u64));
+            }
+            begin = end;
+        }
+        prop_assert_eq!(found, expected, "in {}", body);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn lines_in_which_nothing_is_seen_hold_nothing(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "taro.yamada@mail.example", "HK-0001234", "HK-", "0001234", "03-5555", "-0101", "4111 1111 1111 1111", "1111",
+            "my number: ", "123456789018", "1234 5678", " 9018", "\n", "text/html; charset=utf-8", "山田 太郎", "%40", "&#64;",
+            "nginx/1.22.1", "session=", "$2b$12$abcdefghijklmnopqrstuv", " ", "x", "@", ".", "0",
+        ]), 0..12),
+    ) {
+        let lines = parts.concat();
+        let form = TextForm { boundary: Boundary::Line, ..TextForm::default() };
+        let scanner = Scanner::new(index(), form, Arc::default());
+        if super::lines_hold_nothing(&index(), lines.as_bytes()) {
+            prop_assert_eq!(scan_in(scanner, &[lines.as_bytes()]), vec![], "in {:?}", lines);
+        }
+    }
+}
+
+#[test]
+fn at_a_glance_most_lines_hold_nothing_and_a_customers_do() {
+    for (lines, nothing) in [
+        ("text/html; charset=utf-8\nnginx/1.22.1\n", true),
+        ("/done?mail=taro.yamada@mail.example\n", false),
+        ("/done?mail=taro.yamada%40mail.example\n", false),
+    ] {
+        assert_eq!(super::lines_hold_nothing(&index(), lines.as_bytes()), nothing, "{lines}");
+    }
+}
+
+#[test]
+fn a_scanner_leaves_nothing_to_the_next_one() {
+    let first = "<td>HK-0001234</td> 山田 太郎 taro.yamada@mail.example".repeat(200);
+    for (before, body) in [(first.as_str(), "太郎"), ("", "taro.yamada@mail.example"), (first.as_str(), "あ")] {
+        let clean = std::thread::spawn({
+            let body = body.to_owned();
+            move || scan(TextForm::default(), body.as_bytes(), b"")
+        });
+        let mut abandoned = Scanner::new(index(), TextForm::default(), Arc::default());
+        abandoned.feed(before.as_bytes(), &mut Vec::new());
+        drop(abandoned);
+        assert_eq!(scan(TextForm::default(), body.as_bytes(), b""), clean.join().expect("no panic"), "of {body}");
+    }
 }

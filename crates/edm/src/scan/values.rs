@@ -3,12 +3,12 @@
 //! What is found at a place depends on the [`LOOKBACK_CHARS`] characters before it and the [`LOOKAHEAD_CHARS`]
 //! behind it only, and on the cards that were found before.
 
-use super::begins::{BLOCK_CHARS, Begins, Runs};
+use super::begins::{BLOCK_CHARS, Begins, Groups, Number, Wanted};
 use super::hits::{Hit, Owners, Value};
 use crate::index::Index;
 use crate::key::ValueKind;
 use crate::value::{LOOKAHEAD_CHARS, LOOKBACK_CHARS, account, at, before, card, mail, my_number, phone, secret};
-use crate::value::{chained_digits, is_digit, run_end};
+use crate::value::{chained_digits, is_alphanumeric, is_digit, run_end};
 use sekisho_model::GenericKind;
 use std::ops::Range;
 
@@ -61,8 +61,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn read(&mut self, from: usize, to: usize) {
-        let runs = if self.index.has(ValueKind::Secret) { Runs::Read } else { Runs::PassedOver };
-        let mut begins = Begins::new(self.bytes, from, runs);
+        let wanted = Wanted {
+            accounts: self.index.has(ValueKind::AccountId),
+            phones: self.index.has(ValueKind::Phone),
+            secrets: self.index.has(ValueKind::Secret),
+        };
+        let mut begins = Begins::new(self.bytes, from, wanted);
         while begins.block() < to {
             let places = begins.places();
             let mut left = places.at_signs | places.numbers | places.runs;
@@ -77,7 +81,7 @@ impl Reading<'_> {
                     self.mail(place);
                 }
                 if places.numbers >> bit & 1 == 1 {
-                    self.digits(place, begins.digits_at(bit), begins.chained_digits_at(bit));
+                    self.digits(place, begins.number(bit, place));
                 }
                 if places.runs >> bit & 1 == 1 {
                     self.secret(place);
@@ -106,15 +110,26 @@ impl Reading<'_> {
         }
     }
 
-    /// What begins with a digit that follows no digit; `digits` stand there, as far as 64 are enough to know, and with the
-    /// groups behind them `chained`, where that is known.
-    fn digits(&mut self, begin: usize, digits: usize, chained: Option<usize>) {
+    /// What begins with a digit that follows no digit.
+    #[inline(always)]
+    fn digits(&mut self, begin: usize, number: Number) {
         let bytes = self.bytes;
-        if digits >= account::DIGITS_MIN && self.index.has(ValueKind::AccountId) {
-            self.account(begin);
+        if number.digits >= account::DIGITS_MIN {
+            // Years and amounts are many, and seldom as long as an id.
+            let is_alone = !is_alphanumeric(before(bytes, begin)) && !is_alphanumeric(at(bytes, begin + number.digits));
+            if !is_alone || self.index.account_shapes().may_be_digits(number.digits) {
+                self.account(begin);
+            }
         }
-        // Most numbers of a page are short and alone, dates and times are joined and short.
-        let chained = chained.unwrap_or_else(|| chained_digits(bytes, begin));
+        if number.groups == Groups::Enough {
+            self.groups(begin);
+        }
+    }
+
+    /// What has groups of digits: telephone numbers, cards and individual numbers.
+    fn groups(&mut self, begin: usize) {
+        let bytes = self.bytes;
+        let chained = chained_digits(bytes, begin);
         if chained < phone::DIGITS_MIN {
             return;
         }
@@ -136,6 +151,9 @@ impl Reading<'_> {
 
     fn account(&mut self, digits: usize) {
         let bytes = self.bytes;
+        if !self.index.has(ValueKind::AccountId) {
+            return;
+        }
         let Some(run) = account::run_of(bytes, digits) else { return };
         let mut room = [0; account::CHARS_MAX];
         account::candidates(bytes, run.start, run.end, self.index.account_shapes(), |begin, end| {

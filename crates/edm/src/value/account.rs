@@ -37,6 +37,12 @@ impl Shapes {
         self.lens |= other.lens;
     }
 
+    /// Whether so many digits, with no letter beside them, can be in a value: always, where values of several runs occur.
+    pub(crate) fn may_be_digits(self, digits: usize) -> bool {
+        const ONE_RUN: u64 = 1;
+        self.runs != ONE_RUN || (digits <= CHARS_MAX && self.lens >> digits & 1 == 1)
+    }
+
     /// The most runs before, of a set that is not empty.
     fn before_max(self) -> usize {
         self.runs.ilog2() as usize / RUNS_MAX

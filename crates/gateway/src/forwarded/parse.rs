@@ -122,7 +122,7 @@ pub fn fuzz_forwarded(data: &[u8]) {
         let mut headers = HeaderMap::new();
         headers.insert(&name, value.clone());
         let found = origin(arrival, &trusted, &headers);
-        set_upstream_headers(&mut headers, &found);
+        set_upstream_headers(&mut headers, &found, &found.upstream_fields());
         for read_again in [x_forwarded_for(&headers), forwarded(&headers)] {
             let addresses: Vec<IpAddr> = read_again.iter().filter_map(|element| element.address).collect();
             assert_eq!(addresses, found.hops, "the hops are sent as they are believed");

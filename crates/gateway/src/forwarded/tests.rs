@@ -86,7 +86,7 @@ fn hops_are_bounded() {
 fn upstream(peer: &str, lines: &[&str]) -> Vec<String> {
     let mut map = headers(lines);
     let found = origin(arrival(peer), &trusted(), &map);
-    set_upstream_headers(&mut map, &found);
+    set_upstream_headers(&mut map, &found, &found.upstream_fields());
     let mut lines: Vec<String> =
         map.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
     lines.sort();

@@ -115,6 +115,10 @@ impl BlindWatch {
 
 /// The values of a part that read like conditions. Most parts hold none, which is quick to see.
 pub(super) fn conditions_in(part: Part<'_>) -> Vec<Vec<u8>> {
+    let (Part::Query(text) | Part::Cookie(text) | Part::Whole(text) | Part::Json(text)) = part;
+    if !may_hold_condition(text) {
+        return Vec::new();
+    }
     let raw: Vec<&[u8]> = match part {
         Part::Query(text) => text.split(|byte| *byte == b'&').map(value_of).collect(),
         Part::Cookie(text) => text.split(|byte| *byte == b';').map(value_of).collect(),

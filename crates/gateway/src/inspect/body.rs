@@ -14,8 +14,8 @@ pub struct InspectedBody<B> {
 }
 
 impl<B> InspectedBody<B> {
-    pub(super) fn new(flow: Flow<B>) -> InspectedBody<B> {
-        InspectedBody { flow: Box::new(flow) }
+    pub(super) fn new(flow: Box<Flow<B>>) -> InspectedBody<B> {
+        InspectedBody { flow }
     }
 }
 

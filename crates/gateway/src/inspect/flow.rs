@@ -11,7 +11,7 @@
 
 use super::BodyError;
 use super::decode::{Decoder, Step};
-use super::head::findings_in;
+use super::head::findings_in_trailers;
 use super::journal::{Batch, Journal, Stake};
 use super::mask::{Masker, Syntax};
 use super::media::Media;
@@ -47,7 +47,7 @@ type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireE
 pub(super) struct Flow<B> {
     /// `None` when the body is the gateway's own, or over.
     upstream: Option<B>,
-    journal: Journal,
+    journal: Box<Journal>,
     examination: Examination,
     /// The request's values; `None` where nothing is inspected.
     reflected: Option<Arc<Reflected>>,
@@ -118,7 +118,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(super) fn new(upstream: B, journal: Journal, treatment: Treatment) -> Flow<B> {
+    pub(super) fn new(upstream: B, journal: Box<Journal>, treatment: Treatment) -> Flow<B> {
         let owed = upstream.size_hint().exact();
         let may_flush = owed.is_none() || treatment.media.as_ref().is_some_and(Media::is_stream);
         // Half of a value that the policy forbids is not let go because the other half is late.
@@ -158,7 +158,7 @@ where
     }
 
     /// A body of the gateway's own, in place of the upstream's; the journal ends with it.
-    pub(super) fn own(text: &'static str, journal: Journal) -> Flow<B> {
+    pub(super) fn own(text: &'static str, journal: Box<Journal>) -> Flow<B> {
         Flow {
             upstream: None,
             journal,
@@ -237,7 +237,7 @@ where
         &mut self.journal
     }
 
-    pub(super) fn into_journal(self) -> Journal {
+    pub(super) fn into_journal(self) -> Box<Journal> {
         self.journal
     }
 
@@ -460,7 +460,7 @@ where
     fn take_trailers(&mut self, trailers: HeaderMap) {
         if let Some(reflected) = &self.reflected {
             // They follow the body's last byte.
-            let found = findings_in(&self.journal.shared, &trailers, reflected, self.scanned);
+            let found = findings_in_trailers(&self.journal.shared, &trailers, reflected, self.scanned);
             self.findings.extend(found);
         }
         self.trailers = Some(trailers);

@@ -18,7 +18,7 @@ impl Inspection {
     /// that mixes answers up hands out the sessions with them.
     pub(super) fn follow_session(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Box<Awaited>> {
         let shared = Arc::clone(&self.journal.shared);
-        let now = shared.clock.now();
+        let now = || shared.clock.now();
         let before = self.journal.transaction.session;
         let issued = self.issued.filter(|issued| Some(*issued) != before);
         let mut awaited = None;
@@ -28,13 +28,13 @@ impl Inspection {
             self.journal.signed_elsewhere(&self.index, told);
         }
         if self.is_logout {
-            before.into_iter().chain(issued).for_each(|session| shared.unbind(session, now));
+            before.into_iter().chain(issued).for_each(|session| shared.unbind(session, now()));
         } else if has_succeeded {
             awaited = self.logged_in((before, issued), headers);
         } else if let (Some(before), Some(issued)) = (before, issued)
-            && let Some(owner) = shared.bindings.rotate(before, issued, now)
+            && let Some(owner) = shared.bindings.rotate(before, issued, now())
         {
-            shared.record_bound(issued, &owner, now);
+            shared.record_bound(issued, &owner, now());
         }
         issued.into_iter().for_each(|issued| self.journal.renewed(issued));
         awaited

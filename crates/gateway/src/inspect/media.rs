@@ -17,6 +17,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use sekisho_edm::{Boundary, Charset, TextForm};
 use sekisho_model::Uninspectable;
+use std::cell::RefCell;
 
 /// Bytes that are looked at.
 pub const SNIFF_BYTES: usize = 1024;
@@ -47,12 +48,29 @@ enum Declared {
     Unreadable,
 }
 
+thread_local! {
+    static LAST: RefCell<Option<(Box<[u8]>, Media)>> = const { RefCell::new(None) };
+}
+
 impl Media {
-    /// Reads `Content-Type`.
+    /// Reads `Content-Type`. What it last said is remembered: most responses of a site are of few types.
     pub(super) fn of(headers: &HeaderMap) -> Media {
-        let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
-        let value = value.as_deref().unwrap_or_default();
-        let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+        let Some(value) = headers.get(CONTENT_TYPE) else { return Media::named(b"") };
+        LAST.with_borrow_mut(|last| match last {
+            Some((named, media)) if **named == *value.as_bytes() => media.clone(),
+            _ => {
+                let media = Media::named(value.as_bytes());
+                // A copy: the value itself would keep the whole head it stands in.
+                *last = Some((value.as_bytes().into(), media.clone()));
+                media
+            }
+        })
+    }
+
+    fn named(value: &[u8]) -> Media {
+        let value = value.to_ascii_lowercase();
+        let value = String::from_utf8_lossy(&value);
+        let (essence, parameters) = value.split_once(';').unwrap_or((&value, ""));
         let essence = essence.trim();
         let boundary = boundary(essence);
         let is_utf8 = boundary != Boundary::None || essence.ends_with("/json") || essence.ends_with("+json");

@@ -38,7 +38,7 @@ enum HeadError {
 
 /// A response on its way.
 pub(super) struct Examiner {
-    pub(super) journal: Journal,
+    pub(super) journal: Box<Journal>,
     pub(super) method: Method,
     pub(super) policy: RoutePolicy,
     pub(super) reflected: Arc<Reflected>,
@@ -61,7 +61,7 @@ impl Examiner {
             false => {
                 self.journal.not_inspectable(Uninspectable::RouteExcluded);
                 let is_empty = has_no_body(&self.method, &head, &body);
-                let body = Flow::new(body, self.journal, Treatment::passing());
+                let body = Box::new(Flow::new(body, self.journal, Treatment::passing()));
                 deliver(head, body, is_empty)
             }
         }
@@ -76,7 +76,7 @@ impl Examiner {
         self.journal.not_inspectable(Uninspectable::Upgraded);
         self.journal.dispose(Disposition::Released);
         self.journal.close();
-        Response::from_parts(head, InspectedBody::new(Flow::new(body, self.journal, Treatment::passing())))
+        Response::from_parts(head, InspectedBody::new(Box::new(Flow::new(body, self.journal, Treatment::passing()))))
     }
 
     async fn inspect<B>(mut self, mut head: response::Parts, body: B) -> Response<InspectedBody<B>>
@@ -108,14 +108,15 @@ impl Examiner {
             if self.journal.has_findings() {
                 head::forbid_caching(&mut head.headers);
             }
-            return deliver(head, Flow::new(body, self.journal, Treatment::passing()), is_empty);
+            let body = Box::new(Flow::new(body, self.journal, Treatment::passing()));
+            return deliver(head, body, is_empty);
         }
         let wait = match body.size_hint().exact() {
             Some(bytes) if bytes <= HEAD_WAITS_BYTES_MAX => WaitForUpstream::Yes,
             _ => WaitForUpstream::No,
         };
         let treatment = self.treatment(&mut head.headers);
-        let mut body = Flow::new(body, self.journal, treatment);
+        let mut body = Box::new(Flow::new(body, self.journal, treatment));
         match poll_fn(|cx| body.poll_first(cx, wait)).await {
             Ok(()) => {}
             Err(BodyError::Ledger(_)) => {
@@ -138,7 +139,7 @@ impl Examiner {
 
     /// The head's own values: found, recorded and durable before the head leaves.
     async fn record_head(&mut self, headers: &HeaderMap) -> Result<(), HeadError> {
-        let findings = head::findings_in(&self.journal.shared, headers, &self.reflected, 0);
+        let findings = head::findings_in(&self.journal.shared, headers, &self.reflected);
         if findings.is_empty() {
             return Ok(());
         }
@@ -216,7 +217,7 @@ async fn await_batch(batch: &mut Batch) -> Result<(), NotDurable> {
 }
 
 /// The response; one whose body has nothing to release is closed at once, as nobody may ever poll it.
-fn deliver<B>(head: response::Parts, mut body: Flow<B>, is_empty: bool) -> Response<InspectedBody<B>>
+fn deliver<B>(head: response::Parts, mut body: Box<Flow<B>>, is_empty: bool) -> Response<InspectedBody<B>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -229,7 +230,7 @@ where
 
 /// A short answer of the gateway's own in place of the upstream's.
 fn refuse<B>(
-    mut journal: Journal,
+    mut journal: Box<Journal>,
     disposition: Disposition,
     status: StatusCode,
     text: &'static str,
@@ -242,7 +243,7 @@ where
     journal.transaction.status = status.as_u16();
     // Closed here: the record tells of the upstream's bytes, of which none was released.
     journal.close();
-    let mut response = Response::new(InspectedBody::new(Flow::own(text, journal)));
+    let mut response = Response::new(InspectedBody::new(Box::new(Flow::own(text, journal))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

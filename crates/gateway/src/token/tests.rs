@@ -29,8 +29,8 @@ fn told_at(token: &str, seconds: i64) -> Told {
     headers.insert(COOKIE, format!("a=b; id={token}").parse().expect("a header"));
     let key = HashKey::new([7; 16]);
     let now = Timestamp((now_s() + seconds) * 1_000_000);
-    let first = tokens.told(&headers, &key, now);
-    assert_eq!(tokens.told(&headers, &key, now), first, "what is remembered says the same");
+    let first = tokens.told(&headers, &key, || now);
+    assert_eq!(tokens.told(&headers, &key, || now), first, "what is remembered says the same");
     first
 }
 

@@ -67,6 +67,17 @@ fn a_customers_mail_in_an_answer_is_in_the_ledger() {
 }
 
 #[test]
+fn the_reason_phrase_of_a_status_is_the_gateways() {
+    let site = Site::new(|_, wire| {
+        wire.send("HTTP/1.1 200 taro@example.com\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello");
+        Then::Keep
+    });
+    let gateway = start_with(customers(), &site, |_| {});
+    assert_eq!(get(&gateway, "/").first_line, "HTTP/1.1 200 OK");
+    assert_eq!(exposures(&gateway.shutdown()), []);
+}
+
+#[test]
 fn led_1_no_byte_of_an_exposure_leaves_before_it_is_durable() {
     let site = Site::saying("taro@example.com");
     let gateway = start_with(customers(), &site, |_| {});

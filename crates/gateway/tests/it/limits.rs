@@ -1,6 +1,6 @@
 //! Limits at their edge: the last that passes and the first that does not.
 
-use crate::harness::{Site, connect, get, ok, start, until};
+use crate::harness::{Site, Then, connect, get, ok, start, until};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn echo_length() -> Site {
@@ -127,4 +127,17 @@ fn idle_upstream_connections_are_kept_up_to_the_limit() {
         assert_eq!(get(&gateway, "/alone").status(), 200);
     }
     assert_eq!(site.connections(), 3, "the one that was kept serves them all");
+}
+
+#[test]
+fn a_response_has_a_hundred_header_fields_at_most() {
+    for (fields, status) in [(100, 200), (101, 502)] {
+        let more: String = (1..fields).map(|at| format!("x-field-{at}: 1\r\n")).collect();
+        let site = Site::new(move |_, wire| {
+            wire.send(&format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{more}\r\n"));
+            Then::Keep
+        });
+        let gateway = start(&site, |_| {});
+        assert_eq!(get(&gateway, "/").status(), status, "with {fields} fields");
+    }
 }

@@ -14,6 +14,9 @@ pub(super) struct Measured {
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
     pub(super) cpu_us: f64,
+    /// With pauses between a connection's requests.
+    pub(super) paced_per_second: f64,
+    pub(super) paced_p99_ms: f64,
 }
 
 /// What a case must reach; `None` is measured for information.
@@ -45,20 +48,26 @@ impl Report {
         let cpu_target = target
             .cpu_ratio_max
             .map_or_else(|| "–".to_owned(), |max| verdict(cpu / cpu_nginx <= max, &format!("≤ {max}×")));
-        let p99_target = target.p99_max.map_or_else(
-            || "–".to_owned(),
-            |(share, more)| {
-                verdict(p99 <= p99_nginx * share && p99 <= p99_nginx + more, &format!("≤ {share}× and + {more} ms"))
-            },
-        );
+        let p99_target = |p99: f64, p99_nginx: f64| {
+            target.p99_max.map_or_else(
+                || "–".to_owned(),
+                |(share, more)| {
+                    verdict(p99 <= p99_nginx * share && p99 <= p99_nginx + more, &format!("≤ {share}× and + {more} ms"))
+                },
+            )
+        };
+        let (paced_nginx, paced) = (median(nginx, |m| m.paced_p99_ms), median(sekisho, |m| m.paced_p99_ms));
         self.lines.push(format!(
-            "| {name} | {cpu_nginx:.1} ({}) | {cpu:.1} ({}) | {:.2}× | {cpu_target} | {:.2} / {p99_nginx:.2} | {:.2} / {p99:.2} | {:.2}× | {p99_target} | {:.0} | {:.0} |",
+            "| {name} | {cpu_nginx:.1} ({}) | {cpu:.1} ({}) | {:.2}× | {cpu_target} | {:.0} / {:.0} | {paced_nginx:.2} | {paced:.2} | {} | {:.2} / {p99_nginx:.2} | {:.2} / {p99:.2} | {} | {:.0} | {:.0} |",
             range(nginx, |m| m.cpu_us),
             range(sekisho, |m| m.cpu_us),
             cpu / cpu_nginx,
+            median(nginx, |m| m.paced_per_second),
+            median(sekisho, |m| m.paced_per_second),
+            p99_target(paced, paced_nginx),
             median(nginx, |m| m.p50_ms),
             median(sekisho, |m| m.p50_ms),
-            p99 / p99_nginx,
+            p99_target(p99, p99_nginx),
             median(nginx, |m| m.per_second),
             median(sekisho, |m| m.per_second),
         ));
@@ -74,7 +83,7 @@ impl Report {
     }
 
     pub(super) fn markdown(&self, options: &Options) -> String {
-        let head = "| case | nginx CPU µs/request | Sekisho CPU µs/request | ratio | target | nginx p50 / p99 ms | Sekisho p50 / p99 ms | p99 ratio | target | nginx req/s | Sekisho req/s |\n|---|---|---|---|---|---|---|---|---|---|---|";
+        let head = "| case | nginx CPU µs/request | Sekisho CPU µs/request | ratio | target | paced: req/s of both | nginx p99 ms | Sekisho p99 ms | target | saturated: nginx p50 / p99 ms | Sekisho p50 / p99 ms | target | nginx req/s | Sekisho req/s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
         format!(
             "`cargo xtask bench proxy --rounds {} --seconds {} --connections {}`\n\n{}.\n{}. Medians of the rounds, their range in brackets.\n\n{head}\n{}\n\n{}\n",
             options.rounds,
@@ -144,7 +153,7 @@ pub(super) fn parse_wrk(text: &str) -> Option<Measured> {
         per_second: after("Requests/sec:")?.parse().ok()?,
         p50_ms: milliseconds(after("50%")?)?,
         p99_ms: milliseconds(after("99%")?)?,
-        cpu_us: 0.0,
+        ..Measured::default()
     })
 }
 

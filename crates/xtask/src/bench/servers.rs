@@ -1,6 +1,6 @@
 //! What a benchmark starts: nginx with the pages, nginx as plain proxy, Sekisho; and the register, made once.
 
-use super::{Page, Sessions};
+use super::{PAUSE_MS_MAX, Pace, Page, Sessions};
 use crate::customers;
 use crate::process::{self, Running, output_of};
 use crate::sekisho::{self, Site};
@@ -59,7 +59,7 @@ impl Stage {
     pub(super) fn prepare(root: &Path, executable: Option<&Path>, customers: u64) -> Result<Stage> {
         let executable = match executable {
             Some(path) => path.canonicalize()?,
-            None => sekisho::build_release(root)?,
+            None => sekisho::build_dist(root)?,
         };
         let folder = sekisho::target_directory(root)?.join("bench-proxy");
         fs::create_dir_all(&folder)?;
@@ -131,7 +131,7 @@ impl Stage {
     }
 
     /// The requests of a case, in wrk's language.
-    pub(super) fn wrk_script(&self, path: Page, sessions: Sessions) -> Result<PathBuf> {
+    pub(super) fn wrk_script(&self, path: Page, sessions: Sessions, pace: Pace) -> Result<PathBuf> {
         let page = match path {
             Page::Clean => "\"/clean.html\"".to_owned(),
             Page::Own => format!("\"/own/\" .. (n % {RETURNING}) .. \".html\""),
@@ -142,8 +142,13 @@ impl Stage {
             Sessions::New => "{ [\"Cookie\"] = \"session=\" .. begin .. \"x\" .. n }",
         };
         let script = self.folder.join("requests.lua");
+        let pauses = match pace {
+            Pace::AsFastAsAnswered => String::new(),
+            Pace::WithPauses => format!("function delay() return math.random(0, {PAUSE_MS_MAX}) end\n"),
+        };
         let text = format!(
-            "local n, begin = 0, os.time()\nfunction request()\n  n = n + 1\n  return wrk.format(\"GET\", {page}, {cookie})\nend\n"
+            "local n, begin = 0, os.time()\nfunction request()\n  n = n + 1\n  return wrk.format(\"GET\", {page}, {cookie})\nend\n\
+             {pauses}"
         );
         fs::write(&script, text)?;
         Ok(script)

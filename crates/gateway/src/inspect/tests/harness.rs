@@ -19,6 +19,7 @@ use sekisho_ledger::{Health, NotDurable, Position};
 use sekisho_model::{Closed, Disposition, Exposed, FieldKind, FieldSet, Record, SessionKey, Timestamp};
 use sekisho_testkit::SimClock;
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -178,6 +179,9 @@ pub(super) struct Site {
     pub(super) session: Option<SessionKey>,
 }
 
+/// Whoever asks.
+pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 pub(in crate::inspect) fn index() -> (Arc<HashKey>, Index) {
     let key = Arc::new(HashKey::new([7; 16]));
     let column = |name: &str, kind, pattern: Option<&str>| ColumnConfig {
@@ -238,7 +242,8 @@ impl Site {
 
     pub(super) fn begin_as(&self, session: Option<SessionKey>, request: Request<()>) -> Option<Inspection> {
         let exchange = Exchange {
-            client: "192.0.2.1".parse().expect("an address"),
+            client: CLIENT,
+            client_key: HashKey::new([7; 16]).client(CLIENT),
             route: "site".to_owned(),
             policy: self.policy,
             session,

@@ -36,6 +36,30 @@ async fn heads_without_a_body_are_scanned_and_closed_at_once() {
 }
 
 #[tokio::test]
+async fn what_leaves_of_a_head_is_scanned_and_what_stays_is_not() {
+    const MAIL: &str = "hanako@example.jp";
+    for (name, value, exposures) in [
+        ("location", MAIL, 1),
+        ("server", MAIL, 1),
+        ("x-h-100001", "1", 1),
+        ("date", MAIL, 1),
+        ("date", "Tue, 24 Nov 2026 03:04:05 GMT", 0),
+        // They are taken out.
+        ("etag", MAIL, 0),
+        ("last-modified", MAIL, 0),
+        ("digest", MAIL, 0),
+    ] {
+        let site = Site::new();
+        let mut response = page("text/plain", Script::sized(&[b"clean"]));
+        let name = http::HeaderName::from_static(name);
+        response.headers_mut().insert(name.clone(), value.parse().expect("a value"));
+        let response = site.get(response).await;
+        let leaves = response.headers().contains_key(&name);
+        assert_eq!((site.exposed().len(), leaves), (exposures, exposures == 1 || name == "date"), "{name}: {value}");
+    }
+}
+
+#[tokio::test]
 async fn a_head_request_has_no_body() {
     let site = Site::new();
     let request = Request::head("/").body(()).expect("a request");

@@ -1,4 +1,4 @@
-use super::harness::{HANAKO, Script, index, page};
+use super::harness::{CLIENT, HANAKO, Script, index, page};
 use crate::config::{ContainRules, Deadlines, Limits};
 use crate::inspect::watch::{Case, Watch, WatchRules};
 use crate::inspect::{Exchange, Inspector, InspectorParts, Policy, RoutePolicy};
@@ -51,7 +51,8 @@ fn led_1_with_the_ledger_itself_on_a_hung_disk() {
         watch: Watch::new(WatchRules::default(), |name| HashKey::new([7; 16]).account(name)),
     });
     let exchange = Exchange {
-        client: "192.0.2.1".parse().expect("an address"),
+        client: CLIENT,
+        client_key: HashKey::new([7; 16]).client(CLIENT),
         route: "site".to_owned(),
         policy: RoutePolicy { inspect: true, continuity: false, compress: false, rules: Policy::default() },
         session: None,

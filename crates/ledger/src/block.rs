@@ -115,11 +115,18 @@ impl Block<'_> {
         HEADER_BYTES + self.payload.len()
     }
 
+    /// About how many records there are, by the header and what the payload has room for: how much room is made for them.
+    #[must_use]
+    pub fn records_told(&self) -> usize {
+        const RECORD_BYTES: usize = 16;
+        (self.header.records as usize).min(self.payload.len() / RECORD_BYTES)
+    }
+
     /// The block's records; `None` when the payload is not exactly as many records as the header says.
     #[must_use]
     pub fn records(&self) -> Option<Vec<Record>> {
         let mut rest = self.payload;
-        let mut records = Vec::new();
+        let mut records = Vec::with_capacity(self.records_told());
         for _ in 0..self.header.records {
             let (record, after) = postcard::take_from_bytes(rest).ok()?;
             records.push(record);

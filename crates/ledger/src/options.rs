@@ -74,7 +74,7 @@ impl Options {
             signing_key,
             emergency_dir: None,
             sync_deadline: Duration::from_secs(1),
-            linger: Duration::from_millis(20),
+            linger: Duration::from_millis(50),
             retry_interval: Duration::from_secs(1),
             wal_file_bytes: 32 * 1024 * 1024,
             seal_after_records: 1_000_000,

@@ -58,7 +58,8 @@ fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Res
     let (disk, dir) = (&*options.disk, options.dir.as_path());
     let before = manifest.segments.iter().rev().find(|segment| segment.source == options.source);
     let mut open = carried(shared, before)?;
-    let mut builder = Builder::new(options.source, &open);
+    let records_told = run.iter().map(|placed| placed.block.records_told()).sum();
+    let mut builder = Builder::new(options.source, &open, records_told);
     let (mut records, mut sequence_highest) = (0, before.map_or(0, |segment| segment.sequence_highest));
     let mut sequence_next = None;
     let (mut from, mut to) = (Timestamp(i64::MAX), Timestamp(i64::MIN));

@@ -9,17 +9,18 @@
 //! process-wide semaphore; a body that must wait for it has first released what it held, so that nobody waits for
 //! bytes while holding counted bytes, and no two bodies can wait for each other.
 
+mod input;
+
 use super::BodyError;
-use super::decode::{Decoder, Step};
-use super::head::findings_in_trailers;
+use super::decode::Decoder;
 use super::journal::{Batch, Journal, Stake};
-use super::mask::{Masker, Syntax};
+use super::mask::Masker;
 use super::media::Media;
 use super::policy::{Action, Forbidden};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use sekisho_edm::{Finding, Reflected, Scanner, TextForm};
+use sekisho_edm::{Finding, Reflected, Scanner};
 use sekisho_ledger::NotDurable;
 use sekisho_model::{ByteRange, Disposition, Uninspectable, WithheldOutcome};
 use std::collections::{HashSet, VecDeque};
@@ -393,246 +394,6 @@ where
         None
     }
 
-    /// One step of input: takes, decodes, scans.
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        if self.turn_bytes >= TURN_BYTES_MAX {
-            self.turn_bytes = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if !self.incoming.is_empty() {
-            ready!(self.poll_permit(cx));
-            self.scan_step();
-            return Poll::Ready(Ok(()));
-        }
-        match self.decode_step() {
-            Ok(Progress::Made) => return Poll::Ready(Ok(())),
-            Ok(Progress::None) => {}
-            Err(err) => return Poll::Ready(Err(err)),
-        }
-        match self.input {
-            Input::Open => self.poll_upstream(cx),
-            Input::Ended | Input::Finished => {
-                self.finish();
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-
-    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        let Some(upstream) = &mut self.upstream else {
-            self.input = Input::Ended;
-            return Poll::Ready(Ok(()));
-        };
-        let frame = match Pin::new(&mut *upstream).poll_frame(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => return self.poll_idle(cx).map(Ok),
-        };
-        self.idle = None;
-        match frame {
-            None => self.end_input(),
-            Some(Err(err)) => {
-                return Poll::Ready(Err(self.fail(Disposition::UpstreamFailed, BodyError::Upstream(err.into()))));
-            }
-            Some(Ok(frame)) => {
-                let is_last = upstream.is_end_stream();
-                match frame.into_data() {
-                    Ok(data) => self.take_data(data, is_last),
-                    Err(frame) => self.take_trailers(frame.into_trailers().unwrap_or_default()),
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn take_data(&mut self, data: Bytes, is_last: bool) {
-        let owed = self.owed.map(|owed| owed.saturating_sub(data.len() as u64));
-        self.owed = owed;
-        match &mut self.decoder {
-            Some(decoder) => decoder.push(data),
-            None => self.incoming = data,
-        }
-        if is_last || owed == Some(0) {
-            self.end_input();
-        }
-    }
-
-    fn take_trailers(&mut self, trailers: HeaderMap) {
-        if let Some(reflected) = &self.reflected {
-            // They follow the body's last byte.
-            let found = findings_in_trailers(&self.journal.shared, &trailers, reflected, self.scanned);
-            self.findings.extend(found);
-        }
-        self.trailers = Some(trailers);
-        self.end_input();
-    }
-
-    fn end_input(&mut self) {
-        self.input = Input::Ended;
-        if let Some(decoder) = &mut self.decoder {
-            decoder.end();
-        }
-    }
-
-    /// An idle stream's held bytes are scanned as if they were the end, and released.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_sniffing = matches!(&self.examination, Examination::Sniffing { start, .. } if !start.is_empty());
-        let Some(idle_flush) = self.idle_flush.filter(|_| is_sniffing || !self.held.is_empty()) else {
-            return Poll::Pending;
-        };
-        if !self.findings.is_empty() {
-            return Poll::Pending;
-        }
-        ready!(self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_flush))).as_mut().poll(cx));
-        self.idle = None;
-        self.decide(Hurry::Now);
-        if let Examination::Scanning { scanner, .. } = &mut self.examination
-            && self.safe_until < self.scanned
-        {
-            scanner.flush_idle(&mut self.findings);
-            self.safe_until = self.scanned;
-            self.journal.not_inspectable(Uninspectable::IdleFlush);
-        }
-        Poll::Ready(())
-    }
-
-    /// Counts the piece against the semaphore. Waits only when nothing counted is held.
-    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !matches!(self.examination, Examination::Scanning { .. }) {
-            return Poll::Ready(());
-        }
-        let held = &self.journal.shared.held;
-        let bytes = held.permits_for(self.incoming.len().min(STEP_BYTES_MAX));
-        if self.acquire.is_none() {
-            if let Ok(permit) = Arc::clone(&held.semaphore).try_acquire_many_owned(bytes) {
-                self.keep(permit);
-                return Poll::Ready(());
-            }
-            if self.permit.is_some() && !self.findings.is_empty() {
-                // Pending with findings makes the caller record them, wait for the ledger and release.
-                return Poll::Pending;
-            }
-            self.permit = None;
-            self.acquire = Some(Box::pin(Arc::clone(&held.semaphore).acquire_many_owned(bytes)));
-        }
-        if let Some(acquire) = &mut self.acquire {
-            let permit = ready!(acquire.as_mut().poll(cx));
-            self.acquire = None;
-            // The semaphore is never closed.
-            permit.into_iter().for_each(|permit| self.keep(permit));
-        }
-        Poll::Ready(())
-    }
-
-    fn keep(&mut self, permit: OwnedSemaphorePermit) {
-        match &mut self.permit {
-            Some(kept) => kept.merge(permit),
-            None => self.permit = Some(permit),
-        }
-    }
-
-    fn scan_step(&mut self) {
-        if matches!(self.examination, Examination::Sniffing { .. }) {
-            return self.decide(Hurry::Wait);
-        }
-        let piece = match &self.examination {
-            Examination::Passing => std::mem::take(&mut self.incoming),
-            _ => self.incoming.split_to(self.incoming.len().min(STEP_BYTES_MAX)),
-        };
-        self.scanned += piece.len() as u64;
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            let safe_until = scanner.feed(&piece, &mut self.findings);
-            self.safe_until = self.safe_until.max(safe_until);
-            self.turn_bytes += piece.len();
-            self.journal.shared.counters.bytes_scanned.add(piece.len() as u64);
-        } else {
-            self.safe_until = self.scanned;
-        }
-        self.held.push_back(piece);
-        if self.incoming.is_empty() && self.input == Input::Ended && self.decoder.is_none() {
-            self.finish();
-        }
-    }
-
-    /// Takes the incoming bytes to the first ones, and decides when they are enough, or there will be no more.
-    fn decide(&mut self, hurry: Hurry) {
-        let Examination::Sniffing { media, start } = &mut self.examination else { return };
-        let is_all = self.input != Input::Open && self.decoder.is_none() || hurry == Hurry::Now;
-        if start.is_empty() && (is_all || self.incoming.len() >= media.sniff_bytes()) {
-            // The usual case: the first piece is enough, and is not copied.
-        } else {
-            start.extend_from_slice(&std::mem::take(&mut self.incoming));
-            if !is_all && start.len() < media.sniff_bytes() {
-                return;
-            }
-            self.incoming = std::mem::take(start).freeze();
-        }
-        self.examination = match media.decide(&self.incoming) {
-            Ok(form) => {
-                let syntax = media.syntax();
-                scanning(&self.journal, form, syntax, self.reflected.clone().unwrap_or_default())
-            }
-            Err(reason) => {
-                self.journal.not_inspectable(reason);
-                Examination::Passing
-            }
-        };
-    }
-
-    fn decode_step(&mut self) -> Result<Progress, BodyError> {
-        let Some(decoder) = &mut self.decoder else { return Ok(Progress::None) };
-        let mut buffer = BytesMut::zeroed(STEP_BYTES_MAX);
-        let bytes = match decoder.step(&mut buffer) {
-            Ok(Step::Output(bytes)) => bytes,
-            Ok(Step::Hungry) => return Ok(Progress::None),
-            Ok(Step::End) => {
-                self.decoder = None;
-                // Whatever follows the encoded body is not passed on.
-                self.input = Input::Ended;
-                return Ok(Progress::Made);
-            }
-            Err(err) => {
-                self.journal.not_inspectable(Uninspectable::DecodeFailed);
-                return Err(self.fail(Disposition::UpstreamFailed, BodyError::Decode(err)));
-            }
-        };
-        buffer.truncate(bytes);
-        self.incoming = buffer.freeze();
-        self.turn_bytes += bytes;
-        self.count_decoded(bytes);
-        Ok(Progress::Made)
-    }
-
-    /// Beyond the bound the body goes on decoded but not scanned.
-    fn count_decoded(&mut self, bytes: usize) {
-        match self.decoded_bytes_left.checked_sub(bytes as u64) {
-            Some(left) => self.decoded_bytes_left = left,
-            None => {
-                self.decoded_bytes_left = 0;
-                if let Examination::Scanning { scanner, .. } = &mut self.examination {
-                    scanner.finish(&mut self.findings);
-                    self.safe_until = self.scanned;
-                }
-                self.examination = Examination::Passing;
-                self.journal.not_inspectable(Uninspectable::DecodeLimit);
-            }
-        }
-    }
-
-    /// The end: what is pending is found, and everything may go once that is durable.
-    fn finish(&mut self) {
-        self.decide(Hurry::Now);
-        if !self.incoming.is_empty() {
-            return;
-        }
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            scanner.finish(&mut self.findings);
-        }
-        self.safe_until = self.scanned;
-        self.input = Input::Finished;
-        self.upstream = None;
-    }
-
     pub(super) fn is_finished(&self) -> bool {
         self.first.is_none()
             && self.input == Input::Finished
@@ -648,21 +409,4 @@ where
 pub(super) enum WaitForUpstream {
     Yes,
     No,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hurry {
-    Wait,
-    Now,
-}
-
-enum Progress {
-    Made,
-    None,
-}
-
-fn scanning(journal: &Journal, form: TextForm, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
-    let index = journal.shared.index.load_full();
-    let masker = journal.withholds().then(|| Masker::new(form.charset, syntax));
-    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)), masker }
 }

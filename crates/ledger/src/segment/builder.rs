@@ -57,11 +57,12 @@ struct Event {
 
 impl Builder {
     /// Begins behind a segment whose last records are in `open`.
-    pub(crate) fn new(source: SourceId, open: &OpenResponses) -> Builder {
+    /// For about so many records, of which most tell of a response's end.
+    pub(crate) fn new(source: SourceId, open: &OpenResponses, records: usize) -> Builder {
         Builder {
             source,
             findings: Vec::new(),
-            responses: Vec::new(),
+            responses: Vec::with_capacity(records),
             events: Vec::new(),
             opened: BTreeMap::new(),
             registers: open.registers(source).cloned().into_iter().collect(),

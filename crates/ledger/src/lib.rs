@@ -146,6 +146,7 @@ impl Ledger {
                 drop(lock);
             }),
             keeper: spawn("ledger-keep", move || {
+                let_others_go_first();
                 let outcome = keeper.run();
                 drop(lock_of_keeper);
                 outcome
@@ -274,6 +275,17 @@ impl Drop for Inner {
 fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
     spawned.expect("the system starts a few threads when a ledger is opened")
+}
+
+/// Lowers this thread's priority: sealing takes a processor for a while, and customers' requests are not to wait for it. Under
+/// full load it still gets a tenth of one.
+fn let_others_go_first() {
+    #[cfg(target_os = "linux")]
+    {
+        const NICE: i32 = 10;
+        // Where that is refused, it goes on as it is.
+        let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+    }
 }
 
 /// A new private key for a ledger's log of this name, to be stored in a file with mode 0600.

@@ -6,7 +6,9 @@ use crate::reader::{Finding, OpenResponses};
 use crate::seal::time_of;
 use sekisho_model::*;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The files' metadata: registers as they were described, those in force at the begin first.
@@ -56,8 +58,8 @@ struct Event {
 }
 
 impl Builder {
-    /// Begins behind a segment whose last records are in `open`.
-    /// For about so many records, of which most tell of a response's end.
+    /// Begins behind a segment whose last records are in `open`, for about so many records, of which most tell of a response's
+    /// end.
     pub(crate) fn new(source: SourceId, open: &OpenResponses, records: usize) -> Builder {
         Builder {
             source,
@@ -131,11 +133,14 @@ impl Builder {
             self.event(position_next, CARRIED, &record);
         }
         let events = self.events_file()?;
-        self.responses.sort_by_cached_key(|row| (client_of(row.request.as_deref()), row.closed.sequence, row.position));
-        let responses = self.responses_file()?;
+        let of_responses = self.responses.iter().map(|row| row.request.as_deref());
+        let clients = Clients::of(of_responses.chain(self.findings.iter().map(|row| row.request.as_deref())));
+        self.responses
+            .sort_by_cached_key(|row| (clients.order(row.request.as_deref()), row.closed.sequence, row.position));
+        let responses = self.responses_file(&clients)?;
         self.findings
-            .sort_by_cached_key(|row| (client_of(row.request.as_deref()), row.sequence, row.position, row.ordinal));
-        let by_client = self.findings_file()?;
+            .sort_by_cached_key(|row| (clients.order(row.request.as_deref()), row.sequence, row.position, row.ordinal));
+        let by_client = self.findings_file(&clients)?;
         self.findings.sort_by_key(|row| {
             let subject = match &row.found {
                 Finding::Person(exposure) => Some(exposure.subject),
@@ -143,100 +148,121 @@ impl Builder {
             };
             (subject, row.sequence, row.position, row.ordinal)
         });
-        Ok([by_client, self.findings_file()?, responses, events])
+        Ok([by_client, self.findings_file(&clients)?, responses, events])
     }
 
     fn events_file(&mut self) -> parquet::errors::Result<Vec<u8>> {
         self.events.sort_by_key(|event| (event.records_lost.is_some(), event.position));
-        let rows = &self.events;
+        let (rows, source) = (&self.events, i64::from(self.source.0));
         let columns = [
-            whole(rows, |_| i64::from(self.source.0)),
+            whole(rows, move |_| source),
             whole(rows, |event| event.position.cast_signed()),
             whole(rows, |event| event.at.0),
-            text(rows, |event| Some(event.kind.to_owned())),
-            Values::WholeIf(rows.iter().map(|event| event.records_lost.map(u64::cast_signed)).collect()),
-            text(rows, |event| Some(event.json.clone())),
+            text(rows, |event| Some(event.kind.into())),
+            whole_if(rows, |event| event.records_lost.map(u64::cast_signed)),
+            text(rows, |event| Some((&event.json).into())),
         ];
         let heartbeats = rows.partition_point(|event| event.records_lost.is_none());
-        table::write(EVENTS, &[], &columns, heartbeats)
+        table::write(EVENTS, &[], &columns, rows.len(), heartbeats)
     }
 
-    fn responses_file(&self) -> parquet::errors::Result<Vec<u8>> {
-        let rows = &self.responses;
+    fn responses_file(&self, clients: &Clients) -> parquet::errors::Result<Vec<u8>> {
+        let (rows, source) = (&self.responses, i64::from(self.source.0));
         let mut columns = vec![
-            whole(rows, |_| i64::from(self.source.0)),
+            whole(rows, move |_| source),
             whole(rows, |row| row.closed.sequence.cast_signed()),
             whole(rows, |row| row.position.cast_signed()),
-            Values::WholeIf(rows.iter().map(|row| row.opened_position.map(u64::cast_signed)).collect()),
+            whole_if(rows, |row| row.opened_position.map(u64::cast_signed)),
             whole(rows, |row| i64::from(row.closed.transaction.is_none())),
             whole(rows, |row| row.closed.at.0),
-            text(rows, |row| Some(inspection_name(row.closed.inspection).to_owned())),
+            text(rows, |row| Some(inspection_name(row.closed.inspection).into())),
             text(rows, |row| match row.closed.inspection {
-                Inspection::NotInspectable(reason) => Some(name_of(&reason)),
+                Inspection::NotInspectable(reason) => Some(name_of(&reason).into()),
                 Inspection::Inspected | Inspection::WithoutBody => None,
             }),
-            text(rows, |row| Some(name_of(&row.closed.disposition))),
+            text(rows, |row| Some(name_of(&row.closed.disposition).into())),
             whole(rows, |row| row.closed.body_bytes_released.cast_signed()),
         ];
-        columns.extend(request_columns(rows, |row| row.request.as_deref()));
-        table::write(RESPONSES, &[], &columns, 0)
+        columns.extend(request_columns(rows, clients, |row| row.request.as_deref()));
+        table::write(RESPONSES, &[], &columns, rows.len(), 0)
     }
 
-    fn findings_file(&self) -> parquet::errors::Result<Vec<u8>> {
-        let rows = &self.findings;
+    fn findings_file(&self, clients: &Clients) -> parquet::errors::Result<Vec<u8>> {
+        let (rows, source) = (&self.findings, i64::from(self.source.0));
         let person = |row: &FindingRow| if let Finding::Person(exposure) = row.found { Some(exposure) } else { None };
         let generic = |row: &FindingRow| if let Finding::Value(generic) = row.found { Some(generic) } else { None };
-        let whole_if =
-            |of: &dyn Fn(Exposure) -> i64| Values::WholeIf(rows.iter().map(|row| person(row).map(of)).collect());
         let mut columns = vec![
-            whole(rows, |_| i64::from(self.source.0)),
+            whole(rows, move |_| source),
             whole(rows, |row| row.sequence.cast_signed()),
             whole(rows, |row| row.position.cast_signed()),
             whole(rows, |row| row.ordinal),
             whole(rows, |row| row.at.0),
             whole(rows, |row| row.span.start.cast_signed()),
             whole(rows, |row| row.span.end.cast_signed()),
-            whole_if(&|exposure| i64::from(exposure.subject.register.0)),
-            whole_if(&|exposure| i64::from(exposure.subject.id.0)),
-            whole(rows, |row| person(row).map_or(0, |exposure| exposure.fields.0.cast_signed())),
+            whole_if(rows, move |row| person(row).map(|exposure| i64::from(exposure.subject.register.0))),
+            whole_if(rows, move |row| person(row).map(|exposure| i64::from(exposure.subject.id.0))),
+            whole(rows, move |row| person(row).map_or(0, |exposure| exposure.fields.0.cast_signed())),
             whole(rows, |row| match &row.found {
                 Finding::Person(exposure) => exposure.reflected.0.cast_signed(),
                 Finding::Value(generic) => i64::from(generic.reflected),
             }),
-            text(rows, |row| generic(row).map(|generic| name_of(&generic.kind))),
-            text(rows, |row| generic(row)?.value.map(hex::encode)),
+            text(rows, move |row| generic(row).map(|generic| name_of(&generic.kind).into())),
+            text(rows, move |row| Some(hex::encode(generic(row)?.value?).into())),
         ];
-        columns.extend(request_columns(rows, |row| row.request.as_deref()));
+        columns.extend(request_columns(rows, clients, |row| row.request.as_deref()));
         let registers = serde_json::to_string(&self.registers).expect("registers are plain data");
-        table::write(FINDINGS, &[(REGISTERS_NOTE, registers), (COLUMNS_NOTE, COLUMNS.to_owned())], &columns, 0)
+        let notes = [(REGISTERS_NOTE, registers), (COLUMNS_NOTE, COLUMNS.to_owned())];
+        table::write(FINDINGS, &notes, &columns, rows.len(), 0)
     }
 }
 
-/// Rows are sorted by the client's text, as a reader of the file sees it, so that statistics rule row groups out.
-fn client_of(request: Option<&Transaction>) -> Option<(String, Option<SessionKey>)> {
-    request.map(|request| (request.client.to_string(), request.session))
+/// The clients of a segment as text, each once. Rows are sorted by it, as a reader of the file sees it, so that statistics
+/// rule row groups out.
+struct Clients {
+    /// The text, and its place among all in their order.
+    texts: HashMap<IpAddr, (usize, String)>,
 }
 
-fn whole<R>(rows: &[R], of: impl Fn(&R) -> i64) -> Values {
-    Values::Whole(rows.iter().map(of).collect())
+impl Clients {
+    fn of<'a>(requests: impl Iterator<Item = Option<&'a Transaction>>) -> Clients {
+        let distinct: HashSet<IpAddr> = requests.flatten().map(|request| request.client).collect();
+        let mut sorted: Vec<(String, IpAddr)> =
+            distinct.into_iter().map(|client| (client.to_string(), client)).collect();
+        sorted.sort_unstable();
+        let texts = sorted.into_iter().enumerate().map(|(place, (text, client))| (client, (place, text))).collect();
+        Clients { texts }
+    }
+
+    fn order(&self, request: Option<&Transaction>) -> Option<(usize, Option<SessionKey>)> {
+        request.map(|request| (self.texts[&request.client].0, request.session))
+    }
 }
 
-fn text<R>(rows: &[R], of: impl Fn(&R) -> Option<String>) -> Values {
-    Values::Text(rows.iter().map(of).collect())
+fn whole<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> i64 + 'a) -> Values<'a> {
+    Values::Whole(Box::new(move |row| of(&rows[row])))
 }
 
-fn request_columns<R>(rows: &[R], request: impl Fn(&R) -> Option<&Transaction>) -> [Values; 7] {
-    let texts = |of: &dyn Fn(&Transaction) -> Option<String>| text(rows, |row| request(row).and_then(of));
-    let whole_if =
-        |of: &dyn Fn(&Transaction) -> i64| Values::WholeIf(rows.iter().map(|row| request(row).map(of)).collect());
+fn whole_if<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> Option<i64> + 'a) -> Values<'a> {
+    Values::WholeIf(Box::new(move |row| of(&rows[row])))
+}
+
+fn text<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> Option<Cow<'a, str>> + 'a) -> Values<'a> {
+    Values::Text(Box::new(move |row| of(&rows[row])))
+}
+
+fn request_columns<'a, R>(
+    rows: &'a [R],
+    clients: &'a Clients,
+    request: fn(&R) -> Option<&Transaction>,
+) -> [Values<'a>; 7] {
     [
-        whole_if(&|request| request.at.0),
-        texts(&|request| Some(request.client.to_string())),
-        texts(&|request| Some(hex::encode(request.client_key))),
-        texts(&|request| request.session.map(|session| session.to_string())),
-        texts(&|request| Some(request.route.clone())),
-        texts(&|request| Some(request.method.clone())),
-        whole_if(&|request| i64::from(request.status)),
+        whole_if(rows, move |row| request(row).map(|request| request.at.0)),
+        text(rows, move |row| request(row).map(|request| (&clients.texts[&request.client].1).into())),
+        text(rows, move |row| request(row).map(|request| hex::encode(request.client_key).into())),
+        text(rows, move |row| Some(request(row)?.session?.to_string().into())),
+        text(rows, move |row| request(row).map(|request| (&request.route).into())),
+        text(rows, move |row| request(row).map(|request| (&request.method).into())),
+        whole_if(rows, move |row| request(row).map(|request| i64::from(request.status))),
     ]
 }
 

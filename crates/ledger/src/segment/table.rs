@@ -8,6 +8,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Rows of a row group: what is skipped or read at once. A column of them fits a core's own cache.
@@ -42,16 +43,23 @@ pub(crate) enum Kind {
 /// Columns by name.
 pub(crate) type Schema = &'static [(&'static str, Kind)];
 
-/// The values of one column to be written, one for each row.
-pub(crate) enum Values {
-    Whole(Vec<i64>),
-    WholeIf(Vec<Option<i64>>),
-    Text(Vec<Option<String>>),
+/// The values of one column to be written, by row: they are asked for a row group at a time, so that no more of them are there
+/// at once.
+pub(crate) enum Values<'a> {
+    Whole(Box<dyn Fn(usize) -> i64 + 'a>),
+    WholeIf(Box<dyn Fn(usize) -> Option<i64> + 'a>),
+    Text(Box<dyn Fn(usize) -> Option<Cow<'a, str>> + 'a>),
 }
 
-/// The bytes of a Parquet file with these columns, in the schema's order and all of one length. A row group ends before
+/// The bytes of a Parquet file with these columns, in the schema's order, of so many rows. A row group ends before
 /// row `cut`, so that what comes behind need not be read with what is before.
-pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values], cut: usize) -> Result<Vec<u8>> {
+pub(crate) fn write(
+    schema: Schema,
+    notes: &[(&str, String)],
+    columns: &[Values<'_>],
+    rows: usize,
+    cut: usize,
+) -> Result<Vec<u8>> {
     let fields = schema.iter().map(|(name, kind)| match kind {
         Kind::Whole => format!("required int64 {name};"),
         Kind::WholeIf => format!("optional int64 {name};"),
@@ -86,7 +94,6 @@ pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]
     let properties = properties.build();
     let mut writer =
         SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(&message)?), Arc::new(properties))?;
-    let rows = columns.first().map_or(0, Values::len);
     let starts = (0..cut).step_by(ROW_GROUP_ROWS).chain((cut..rows).step_by(ROW_GROUP_ROWS));
     for start in starts {
         let end = (start + ROW_GROUP_ROWS).min(if start < cut { cut } else { rows });
@@ -94,15 +101,18 @@ pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]
         for column in columns {
             let mut out = group.next_column()?.ok_or_else(|| ParquetError::General("a column too many".into()))?;
             match column {
-                Values::Whole(values) => {
-                    out.typed::<Int64Type>().write_batch(&values[start..end], None, None)?;
+                Values::Whole(value) => {
+                    let values: Vec<i64> = (start..end).map(value).collect();
+                    out.typed::<Int64Type>().write_batch(&values, None, None)?;
                 }
-                Values::WholeIf(values) => {
-                    let (levels, values) = split(&values[start..end], |value| *value);
+                Values::WholeIf(value) => {
+                    let (levels, values) = split((start..end).map(value));
                     out.typed::<Int64Type>().write_batch(&values, Some(&levels), None)?;
                 }
-                Values::Text(values) => {
-                    let (levels, values) = split(&values[start..end], |text| ByteArray::from(text.as_str()));
+                Values::Text(text) => {
+                    let mut last = None;
+                    let (levels, values) =
+                        split((start..end).map(|row| text(row).map(|text| bytes_of(text, &mut last))));
                     out.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
                 }
             }
@@ -113,17 +123,26 @@ pub(crate) fn write(schema: Schema, notes: &[(&str, String)], columns: &[Values]
     writer.into_inner()
 }
 
-impl Values {
-    fn len(&self) -> usize {
-        match self {
-            Values::Whole(values) => values.len(),
-            Values::WholeIf(values) => values.len(),
-            Values::Text(values) => values.len(),
+/// The bytes of a text. Rows are sorted, and many have the text of the row before.
+fn bytes_of<'a>(text: Cow<'a, str>, last: &mut Option<(Cow<'a, str>, ByteArray)>) -> ByteArray {
+    match last {
+        Some((known, bytes)) if *known == text => bytes.clone(),
+        _ => {
+            let bytes = ByteArray::from(&*text);
+            *last = Some((text, bytes.clone()));
+            bytes
         }
     }
 }
 
-fn split<T, V>(values: &[Option<T>], of: impl Fn(&T) -> V) -> (Vec<i16>, Vec<V>) {
-    let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
-    (levels, values.iter().flatten().map(of).collect())
+fn split<V>(values: impl Iterator<Item = Option<V>>) -> (Vec<i16>, Vec<V>) {
+    let mut there = Vec::with_capacity(values.size_hint().0);
+    let levels = values
+        .map(|value| {
+            let level = i16::from(value.is_some());
+            there.extend(value);
+            level
+        })
+        .collect();
+    (levels, there)
 }

@@ -6,6 +6,7 @@ use crate::RealDisk;
 use proptest::prelude::*;
 use sekisho_model::disk::Disk as _;
 use sekisho_model::disk::Open;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 const ROWS: usize = 40_000;
@@ -42,15 +43,15 @@ fn key(row: usize) -> Option<String> {
 
 fn written() -> (tempfile::TempDir, PathBuf) {
     let columns = [
-        Values::Whole((0..ROWS).map(whole).collect()),
-        Values::WholeIf((0..ROWS).map(whole_if).collect()),
-        Values::Whole(vec![42; ROWS]),
-        Values::Text((0..ROWS).map(word).collect()),
-        Values::Text((0..ROWS).map(text).collect()),
-        Values::Text((0..ROWS).map(key).collect()),
-        Values::Text(vec![None; ROWS]),
+        Values::Whole(Box::new(whole)),
+        Values::WholeIf(Box::new(whole_if)),
+        Values::Whole(Box::new(|_| 42)),
+        Values::Text(Box::new(|row| word(row).map(Cow::Owned))),
+        Values::Text(Box::new(|row| text(row).map(Cow::Owned))),
+        Values::Text(Box::new(|row| key(row).map(Cow::Owned))),
+        Values::Text(Box::new(|_| None)),
     ];
-    let bytes = table::write(SCHEMA, &[], &columns, 100).expect("is written");
+    let bytes = table::write(SCHEMA, &[], &columns, ROWS, 100).expect("is written");
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("table.parquet");
     let file = RealDisk.open(&path, Open::Create).expect("is made");

@@ -183,8 +183,12 @@ impl Ledger {
     /// Queues a record. Never blocks. Heartbeat counts are kept from `Closed` records.
     pub fn append(&self, record: Record) -> Result<Position, NotDurable> {
         let (position, wake) = self.inner.shared.append(&record)?;
+        // What a response holds is waited for where that matters. All else is rare and decides something: who is kept out,
+        // whose a session is, what was withheld. It is to survive an abrupt end, though nobody waits.
+        let may_rest = matches!(record, Record::Opened(_) | Record::Exposed(_) | Record::Closed(_));
         drop(record);
-        if wake {
+        let is_hurried = !may_rest && self.inner.shared.want(position);
+        if wake || is_hurried {
             // Without a committer the record stays in the queue, and its waiter was told that the ledger is closed.
             let _ = self.inner.events.send(Event::Wake);
         }

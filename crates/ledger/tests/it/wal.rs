@@ -58,6 +58,24 @@ fn records_that_nobody_waits_for_rest_and_share_a_block() {
 }
 
 #[test]
+fn what_decides_something_does_not_rest_though_nobody_waits() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let linger = Duration::from_secs(3600);
+    let (ledger, _) = Ledger::open(Options { linger, ..options(&disk, &clock) }).expect("opens");
+    let suspect = Suspect {
+        at: Timestamp(2),
+        first: Timestamp(1),
+        client: "192.0.2.1".parse().expect("an address"),
+        session: None,
+        route: "/search".to_owned(),
+        requests: 20,
+        reason: SuspectReason::BlindInjection,
+    };
+    let position = ledger.append(Record::Suspect(suspect)).expect("is queued");
+    wait_until("the decision", || ledger.is_durable(position));
+}
+
+#[test]
 fn a_record_that_is_waited_for_does_not_rest_and_takes_the_resting_ones_along() {
     let (disk, clock) = (SimDisk::new(), clock());
     let linger = Duration::from_secs(3600);

@@ -180,7 +180,8 @@ impl Ledger {
         self.inner.shared.sequence_next.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// Queues a record. Never blocks. Heartbeat counts are kept from `Closed` records.
+    /// Queues a record. Never blocks. Heartbeat counts are kept from `Closed` records. What tells of a response may rest
+    /// ([`Options::linger`]) until somebody waits for it; all else is written at once.
     pub fn append(&self, record: Record) -> Result<Position, NotDurable> {
         let (position, wake) = self.inner.shared.append(&record)?;
         // What a response holds is waited for where that matters. All else is rare and decides something: who is kept out,
@@ -286,9 +287,9 @@ fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stati
 fn let_others_go_first() {
     #[cfg(target_os = "linux")]
     {
-        const NICE: i32 = 10;
-        // Where that is refused, it goes on as it is.
-        let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+        const LESS: i32 = 10;
+        // Of this thread alone, on Linux. Where it is refused, all goes on as it is.
+        let _refused = rustix::process::nice(LESS);
     }
 }
 

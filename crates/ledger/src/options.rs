@@ -35,7 +35,8 @@ pub struct Options {
     /// A write and its sync must end within this; then the emergency log takes over. A waiter of
     /// [`crate::Ledger::durable`] therefore waits three times this at most.
     pub sync_deadline: Duration,
-    /// How long records that nobody waits for may rest in memory, so that one sync serves many of them.
+    /// How long records of responses that nobody waits for may rest in memory, so that one sync serves many of them. Others
+    /// do not rest.
     pub linger: Duration,
     /// How long a failed log rests before it is tried again.
     pub retry_interval: Duration,

@@ -1,7 +1,7 @@
 //! Body bytes to the normal text: character set, then escapes, then normal form. Sections 1–3 of `RULES.md`.
 //!
 //! Each stage is a state machine over single characters, so the text does not depend on how the body is cut into
-//! chunks. Of every character the detectors' byte is made at once (about 4 GB/s of HTML with AVX2); its `char` and its
+//! chunks. Of every character the detectors' byte is made at once (some GB/s of HTML with AVX2); its `char` and its
 //! source bytes only where somebody asks.
 //!
 //! Three ways lead through a body of UTF-8, each only for what it reads exactly as the next one would: blocks of 64 bytes

@@ -143,6 +143,11 @@ impl Hits {
         self.sorted.retain(|hit| hit.place.end > before);
     }
 
+    /// What they take of memory.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        (self.sorted.capacity() + self.new.capacity()) * size_of::<Hit>()
+    }
+
     pub(super) fn clear(&mut self) {
         self.sorted.clear();
         self.new.clear();

@@ -21,6 +21,11 @@ impl Ready {
         self.is_sorted = false;
     }
 
+    /// What they take of memory.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.findings.capacity() * size_of::<Finding>()
+    }
+
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.findings.clear();

@@ -9,8 +9,8 @@ use super::ready::Ready;
 use crate::decode::Text;
 use std::cell::Cell;
 
-/// What a text may take of memory to be kept; a longer one's is given back.
-const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// What may be kept; more is given back.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 thread_local! {
     static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
@@ -38,8 +38,31 @@ impl Spare {
         self.hits.clear();
         self.names.clear();
         self.ready.clear();
-        if self.text.capacity_bytes() <= TEXT_BYTES_MAX {
+        let bytes = self.text.capacity_bytes() + self.hits.capacity_bytes() + self.ready.capacity_bytes();
+        if bytes <= KEPT_BYTES_MAX {
             let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TextForm;
+    use crate::decode::Decoder;
+
+    /// What is kept of a scanner that has read so many bytes.
+    fn kept_after(bytes: usize) -> usize {
+        let mut decoder = Decoder::new(TextForm::default(), Text::default());
+        decoder.decode(&vec![b'x'; bytes]);
+        Spare { text: decoder.text, ..Spare::default() }.leave();
+        Spare::take().text.capacity_bytes()
+    }
+
+    #[test]
+    fn memory_is_kept_up_to_a_limit_and_given_once() {
+        assert!((10_000..=KEPT_BYTES_MAX).contains(&kept_after(10_000)));
+        assert_eq!(Spare::take().text.capacity_bytes(), 0, "it was given already");
+        assert_eq!(kept_after(KEPT_BYTES_MAX), 0, "so much is not kept");
     }
 }

@@ -1,6 +1,6 @@
 //! Every wait has an end. The configured deadlines are short; no test measures time, each waits for the outcome.
 
-use crate::harness::{Site, Then, connect, get, start};
+use crate::harness::{Site, Then, connect, get, ok, start};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -15,6 +15,21 @@ fn silent() -> Site {
 fn a_silent_upstream_is_504() {
     let gateway = start(&silent(), |config| config.deadlines.first_byte = SHORT);
     assert_eq!(get(&gateway, "/").status(), 504);
+}
+
+#[test]
+fn an_upstream_that_falls_silent_on_a_used_connection_is_504() {
+    let site = Site::new(|request, wire| match request.target() {
+        "/" => ok(wire, "hello"),
+        _ => {
+            drop(wire.rest());
+            Then::Close
+        }
+    });
+    let gateway = start(&site, |config| config.deadlines.first_byte = SHORT);
+    assert_eq!(get(&gateway, "/").status(), 200);
+    assert_eq!(get(&gateway, "/silent").status(), 504);
+    assert_eq!(site.connections(), 1, "the deadline of the second request is one on the first one's connection");
 }
 
 #[test]

@@ -268,3 +268,28 @@ proptest! {
         manifest::fuzz_manifest(&data);
     }
 }
+
+/// Of each thread of this process: its name and its nice value, from `/proc`.
+#[cfg(target_os = "linux")]
+fn threads() -> Vec<(String, i32)> {
+    let stats = std::fs::read_dir("/proc/self/task").expect("threads").filter_map(|thread| {
+        // One may have ended meanwhile.
+        std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()
+    });
+    let read = |stat: String| {
+        let (before, after) = stat.rsplit_once(") ")?;
+        let name = before.split_once('(')?.1.to_owned();
+        Some((name, after.split(' ').nth(16)?.parse().ok()?))
+    };
+    stats.filter_map(read).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sealing_lets_other_threads_go_first() {
+    let (_ledger, _) = Ledger::open(options(&SimDisk::new(), &clock())).expect("opens");
+    let nice_of = |wanted: &str| threads().into_iter().filter(|(name, _)| name == wanted).map(|(_, nice)| nice).max();
+    wait_until("the keeper's lower priority", || {
+        nice_of("ledger-commit").is_some_and(|commit| nice_of("ledger-keep").is_some_and(|keep| keep > commit))
+    });
+}

@@ -11,18 +11,42 @@ const CODE_WORDS: &[&str] = &["cvv2", "cvc2", "cvv", "cvc", "cid code", "securit
 /// Characters within which the code follows its word.
 const CODE_REACH_CHARS: usize = 12;
 
+/// Lengths of a file's fingerprint in hexadecimal digits: MD5, SHA-1, SHA-256, SHA-384, SHA-512.
+const FINGERPRINT_DIGITS: &[usize] = &[32, 40, 64, 96, 128];
+
 /// What of card data a text holds, without its value; none where there is none.
 #[must_use]
 pub fn find(text: &str) -> Option<String> {
-    let plain: String = text.chars().map(narrow).collect();
+    let plain = plain(text);
     if let Some(last) = card_number(&plain) {
         return Some(format!("a full card number (ending {last})"));
     }
     security_code(&plain.to_lowercase()).then(|| "a card security code".to_owned())
 }
 
+/// A text as it is searched: digits and signs as ASCII, a mark in place of a file's fingerprint.
+///
+/// Evidence is named by its fingerprint, and some of those hold a run of decimal digits with a card's check digit.
+pub(crate) fn plain(text: &str) -> String {
+    let narrow: String = text.chars().map(narrow).collect();
+    let mut plain = String::with_capacity(narrow.len());
+    for word in narrow.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let (word, sign) = word.split_at(word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len()));
+        plain.push_str(if is_fingerprint(word) { "#" } else { word });
+        plain.push_str(sign);
+    }
+    plain
+}
+
+/// One of decimal digits only may as well be numbers written without a space.
+fn is_fingerprint(word: &str) -> bool {
+    FINGERPRINT_DIGITS.contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 /// Full-width digits and signs as ASCII.
-pub(crate) fn narrow(c: char) -> char {
+fn narrow(c: char) -> char {
     match c {
         '\u{ff10}'..='\u{ff19}' => char::from_u32(c as u32 - 0xff10 + u32::from(b'0')).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',

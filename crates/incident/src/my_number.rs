@@ -2,12 +2,12 @@
 //!
 //! Stricter than the scanner of responses: no label is needed, for in a notice or a case nothing else has this form.
 
-use crate::card::narrow;
+use crate::card::plain;
 
 /// Whether a text holds twelve digits with the check digit of an individual number, in one run or in groups of four.
 #[must_use]
 pub fn find(text: &str) -> bool {
-    let plain: Vec<char> = text.chars().map(narrow).collect();
+    let plain: Vec<char> = plain(text).chars().collect();
     let is_digit = |at: usize| plain.get(at).is_some_and(char::is_ascii_digit);
     let starts = (0..plain.len()).filter(|at| is_digit(*at) && (*at == 0 || !is_digit(at - 1)));
     starts.into_iter().any(|start| {
@@ -61,6 +61,7 @@ mod tests {
             "03-1234-5678",
             "112,364 名",
             "1234-5678-901",
+            "SHA-256 a123456789018b00112233445566778899aabbccddeeff00112233445566778e",
         ] {
             assert!(!find(text), "{text}");
         }

@@ -199,6 +199,16 @@ fn card_data_is_refused_and_other_numbers_are_not() {
     check("card ending 1111", false);
     check("4111 1111 1111 1112", false);
     check("2015-09-15 to 2017-06-02, 9,822 cards incl. CVV", false);
+    let number = "4111111111111111";
+    for length in [32, 40, 64, 96, 128] {
+        let fingerprint = format!("{number}{}", "e".repeat(length - number.len()));
+        check(&format!("found.json, SHA-256 {fingerprint}"), false);
+        check(&fingerprint.to_uppercase(), false);
+        check(&format!("{fingerprint}e"), true);
+        check(&format!("{fingerprint} {number}"), true);
+        check(&fingerprint.replace('e', "0"), true);
+        check(&format!("4111 1111 {fingerprint} 1111 1111"), false);
+    }
     let note = event("2036-01-01T00:00:00Z", r#"{"kind":"note","text":"4111111111111111"}"#);
     assert!(matches!(Case::fold(&[opened(Origin::Hand), note]), Err(Error::Card { index: 2, .. })));
 }

@@ -131,6 +131,8 @@ fn marked(value: &str, mark: &str) -> String {
 
 /// What stands between values, or joins with them.
 const JOINTS: &[&str] = &[
+    "\u{1}",
+    "\u{2}",
     " ",
     " ",
     "-",

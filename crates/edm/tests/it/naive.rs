@@ -135,7 +135,7 @@ struct Text {
     sources: Vec<Sourced>,
     /// Normal form for names.
     names: Vec<char>,
-    /// One byte a character: ASCII, `\x01` for other hyphens, `\x02` for the rest.
+    /// One byte a character: ASCII but for these two, `\x01` for other hyphens, `\x02` for the rest.
     ascii: String,
 }
 
@@ -227,7 +227,7 @@ impl Text {
         let ascii = sources
             .iter()
             .map(|s| match s.c {
-                c if c.is_ascii() => c,
+                c if c.is_ascii() && c != '\u{1}' => c,
                 '\u{2010}'..='\u{2015}' | '\u{2212}' | 'ー' => '\u{1}',
                 _ => '\u{2}',
             })

@@ -15,7 +15,7 @@ DOMAIN = re.compile(r"[A-Za-z0-9.-]*")
 RUN = re.compile(r"[A-Za-z0-9]+")
 DIGITS = re.compile(r"[0-9]+")
 NOT_A_DOMAIN = set("png jpg jpeg gif svg webp ico css js map html htm php json woff woff2 mp4".split())
-SHARED_MAX = 256
+SHARED_MAX = 64
 
 
 class Candidate(NamedTuple):

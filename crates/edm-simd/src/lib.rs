@@ -19,6 +19,16 @@ fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
 }
 
+/// Whether the processor has AVX-512 with what presses bytes together (VBMI2), and POPCNT.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("popcnt")
+}
+
 /// No other processor has.
 #[cfg(all(test, not(target_arch = "x86_64")))]
 fn has_avx2() -> bool {

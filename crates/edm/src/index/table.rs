@@ -3,8 +3,9 @@
 //! 12 bytes an entry and about half a byte for the directory. Equal hashes stand together, so a shared key gives
 //! all its ids. Hashes are uniform, so a bucket of the directory holds eight on average.
 
-/// The most ids that one hash may have in a table: a value that more persons share identifies nobody.
-pub(crate) const SHARED_IDS_MAX: usize = 256;
+/// The most ids that one hash may have in a table: a value that more persons share identifies nobody, and a page that repeats
+/// it would cost a search for each person's names at each place.
+pub(crate) const SHARED_IDS_MAX: usize = 64;
 
 const BUCKET_ENTRIES: usize = 8;
 

@@ -176,13 +176,13 @@ fn a_pattern_decides_which_account_ids_are_indexed() {
 }
 
 #[test]
-fn a_value_that_hundreds_share_is_not_looked_for() {
-    let rows: String = (0..257).map(|row| format!("{},noreply@mail.example,\n", 10_000 + row)).collect();
+fn a_value_that_too_many_share_is_not_looked_for() {
+    let rows: String = (0..65).map(|row| format!("{},noreply@mail.example,\n", 10_000 + row)).collect();
     let index = build(format!("id,mail,name\n{rows}"));
-    assert_eq!(index.registers()[0].fields[1].values_not_indexed, 257);
+    assert_eq!(index.registers()[0].fields[1].values_not_indexed, 65);
     assert_eq!(subjects(index, "noreply@mail.example"), [] as [u32; 0]);
-    let rows: String = (0..256).map(|row| format!("{},family@mail.example,\n", 10_000 + row)).collect();
-    assert_eq!(subjects(build(format!("id,mail,name\n{rows}")), "family@mail.example").len(), 256);
+    let rows: String = (0..64).map(|row| format!("{},family@mail.example,\n", 10_000 + row)).collect();
+    assert_eq!(subjects(build(format!("id,mail,name\n{rows}")), "family@mail.example").len(), 64);
 }
 
 #[test]

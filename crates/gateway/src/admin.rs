@@ -1,8 +1,9 @@
 //! The operator's address: `/metrics` for Prometheus, `/health` for whoever watches, and the calls of [`admin_api`].
 //! A thread of its own, so that it answers when the workers are busy. Never a client's address.
 
+use crate::Error;
 use crate::admin_api;
-use crate::server::Shared;
+use crate::server::{Shared, run_on_thread};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::LocalSet;
 
 /// Connections at once; a further one waits.
 const CONNECTIONS_MAX: usize = 16;
@@ -32,11 +32,8 @@ pub(crate) fn spawn(
     shared: Arc<Shared>,
     socket: TcpListener,
     stop: watch::Receiver<bool>,
-) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
-        LocalSet::new().block_on(&runtime, run(shared, socket, stop));
-    })
+) -> Result<JoinHandle<()>, Error> {
+    run_on_thread("admin".to_owned(), move || run(shared, socket, stop))
 }
 
 async fn run(shared: Arc<Shared>, socket: TcpListener, mut stop: watch::Receiver<bool>) {

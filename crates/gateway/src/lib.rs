@@ -195,7 +195,7 @@ impl Gateway {
             gateway.threads.push(worker);
         }
         if let Some(socket) = admin {
-            let thread = admin::spawn(Arc::clone(&gateway.shared), socket, stopped).map_err(Error::Runtime)?;
+            let thread = admin::spawn(Arc::clone(&gateway.shared), socket, stopped)?;
             gateway.threads.push(thread);
         }
         Ok(gateway)

@@ -21,11 +21,11 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, watch};
-use tokio::task::LocalSet;
 
 /// Connections that the kernel holds until a worker takes them; beyond, it lets clients try again.
 const ACCEPT_BACKLOG_MAX: i32 = 1024;
@@ -191,14 +191,32 @@ pub(crate) fn spawn(
     sockets: Vec<TcpListener>,
     stop: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
-    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-    thread
-        .spawn(move || {
-            let tasks = LocalSet::new();
-            tasks.block_on(&runtime, run(shared, sockets, stop));
-        })
-        .map_err(Error::Runtime)
+    run_on_thread(format!("worker-{number}"), move || run(shared, sockets, stop))
+}
+
+/// Runs a future on a thread with a runtime of its own, which stays on that thread: so its tasks need not be `Send`, and what
+/// wakes them takes no lock.
+pub(crate) fn run_on_thread<F: Future<Output = ()>>(
+    name: String,
+    future: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
+    let (made, told) = mpsc::channel();
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                drop(made);
+                runtime.block_on(future());
+            }
+            // Whoever waits for it is there until it has heard.
+            Err(err) => made.send(err).unwrap_or_default(),
+        }
+    });
+    let thread = thread.map_err(Error::Runtime)?;
+    match told.recv() {
+        Ok(err) => Err(Error::Runtime(err)),
+        Err(mpsc::RecvError) => Ok(thread),
+    }
 }
 
 async fn run(shared: Arc<Shared>, sockets: Vec<TcpListener>, stop: watch::Receiver<bool>) {

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Idle keep-alive connections.
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
-    /// Another executable than one built with the profile `dist`.
+    /// Another executable than the one of `cargo xtask dist`.
     #[arg(long)]
     executable: Option<PathBuf>,
 }

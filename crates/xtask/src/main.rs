@@ -1,11 +1,12 @@
 //! Developer tasks, run as `cargo xtask …`. Nothing of the product depends on this.
 //!
-//! Read `tidy` for what the layout may not become, `bench` for the figures of BENCHMARKS.md and `crash` for
-//! what 200 real kills prove.
+//! Read `tidy` for what the layout may not become, `dist` for what is given to others, `bench` for the figures of
+//! BENCHMARKS.md and `crash` for what 200 real kills prove.
 
 mod bench;
 mod crash;
 mod customers;
+mod dist;
 mod process;
 mod sekisho;
 mod tidy;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Task {
     /// Fail on a forbidden dependency, licence or construct, and on source files that nothing includes.
     Tidy,
+    /// Build the executable as it is given to others, and say where it is; takes half an hour the first time.
+    Dist,
     /// Kill the gateway under load, again and again, and compare what clients received with the recovered ledger.
     Crash(crash::Options),
     /// Measure, and print markdown for BENCHMARKS.md.
@@ -47,6 +50,7 @@ fn main() -> Result<()> {
     let root = workspace_root();
     match Arguments::parse().task {
         Task::Tidy => tidy::run(root),
+        Task::Dist => dist::build(root).map(|executable| println!("{}", executable.display())),
         Task::Bench(Bench::Proxy(options)) => bench::run(root, &options),
         Task::Bench(Bench::Rules(options)) => bench::run_rules(root, &options),
         Task::Bench(Bench::Scope(options)) => bench::scope::run(root, &options),

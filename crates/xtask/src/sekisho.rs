@@ -19,23 +19,14 @@ pub(crate) fn target_directory(root: &Path) -> Result<PathBuf> {
 
 /// Builds the executable with optimisation, and says where it is.
 pub(crate) fn build_release(root: &Path) -> Result<PathBuf> {
-    build(root, "release")
-}
-
-/// Builds the executable as it is given to others, which takes a quarter of an hour, and says where it is.
-pub(crate) fn build_dist(root: &Path) -> Result<PathBuf> {
-    build(root, "dist")
-}
-
-fn build(root: &Path, profile: &str) -> Result<PathBuf> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", profile, "--locked", "--quiet", "--package", "sekisho"])
+        .args(["build", "--release", "--locked", "--quiet", "--package", "sekisho"])
         .current_dir(root)
         .status()?;
     if !status.success() {
         bail!("the executable does not build");
     }
-    Ok(target_directory(root)?.join(profile).join("sekisho"))
+    Ok(target_directory(root)?.join("release").join("sekisho"))
 }
 
 /// A folder with a configuration for one listener, one upstream and perhaps one register.

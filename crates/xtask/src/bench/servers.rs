@@ -2,6 +2,7 @@
 
 use super::{PAUSE_MS_MAX, Pace, Page, Sessions};
 use crate::customers;
+use crate::dist;
 use crate::process::{self, Running, output_of};
 use crate::sekisho::{self, Site};
 use anyhow::{Result, bail};
@@ -59,7 +60,7 @@ impl Stage {
     pub(super) fn prepare(root: &Path, executable: Option<&Path>, customers: u64) -> Result<Stage> {
         let executable = match executable {
             Some(path) => path.canonicalize()?,
-            None => sekisho::build_dist(root)?,
+            None => dist::build(root)?,
         };
         let folder = sekisho::target_directory(root)?.join("bench-proxy");
         fs::create_dir_all(&folder)?;

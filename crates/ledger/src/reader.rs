@@ -80,8 +80,15 @@ pub struct ResponseRow {
 pub enum Told {
     /// Only that it exists: the filter does not admit it.
     Number,
-    /// When it ended, and how far it was inspected.
-    Ended(Timestamp, Inspection),
+    /// How far it was inspected.
+    Ended {
+        /// When it was asked for; when it ended, where that is not known.
+        began: Timestamp,
+        /// When it ended.
+        at: Timestamp,
+        /// How far.
+        inspection: Inspection,
+    },
     /// It held something, and had not ended in time. It may be told once more, as ended.
     Open,
 }
@@ -228,7 +235,9 @@ impl Reader {
             if around.covers(closed.at) {
                 let response = ResponseId { source, sequence: closed.sequence };
                 let is_asked = filter.admits(closed.at, request.as_deref());
-                let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                let began = request.as_deref().map_or(closed.at, |request| request.at);
+                let ended = Told::Ended { began, at: closed.at, inspection: closed.inspection };
+                let told = if is_asked { ended } else { Told::Number };
                 each(ResponseRow { response, in_period: filter.covers(closed.at), told });
             }
         })

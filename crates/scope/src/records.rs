@@ -44,8 +44,11 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
                 let response = of(closed.sequence);
                 let before = open.remove(&response);
                 if around.covers(closed.at) {
-                    let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
-                    let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                    let request = closed.transaction.as_ref().or(before);
+                    let (at, inspection) = (closed.at, closed.inspection);
+                    let began = request.map_or(at, |request| request.at);
+                    let is_asked = filter.admits(at, request);
+                    let told = if is_asked { Told::Ended { began, at, inspection } } else { Told::Number };
                     let in_period = question.covers(closed.at);
                     tally.ended.response(&ResponseRow { response, in_period, told });
                 }

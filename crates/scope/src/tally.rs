@@ -7,12 +7,12 @@ use crate::canaries::Canaries;
 use crate::ended::Ended;
 use crate::found::{Found, undescribed_name};
 use crate::persons::Combined;
-use crate::timeline::{Described, Timeline};
+use crate::timeline::{Described, Examined, Timeline, Without};
 use crate::{
     AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected,
     RegisterAnswer, time_text,
 };
-use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason};
+use sekisho_model::{Field, FieldKind, Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason};
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -182,12 +182,12 @@ impl Tally {
     fn field(&self, at: usize, register: &Described, persons: &Combined, field: usize, name: &str) -> FieldAnswer {
         let persons = persons.with(field);
         let limit = self.limit(at, register, field);
-        let state = match (persons, &limit) {
-            (1.., _) => FieldState::Exposed,
-            (0, None) => FieldState::NotObserved,
-            (0, Some(_)) => FieldState::NotExamined,
+        let (state, reason) = match (persons, limit) {
+            (1.., limit) => (FieldState::Exposed, limit),
+            (0, Some(limit)) => (FieldState::NotExamined, Some(limit)),
+            (0, None) => (FieldState::NotObserved, register.fields.get(field).and_then(near_an_anchor)),
         };
-        FieldAnswer { register: register.name.clone(), field: name.to_owned(), state, persons, reason: limit }
+        FieldAnswer { register: register.name.clone(), field: name.to_owned(), state, persons, reason }
     }
 
     /// What keeps the absence of a field from being said; `None` when nothing does.
@@ -195,27 +195,58 @@ impl Tally {
         let Some(column) = register.fields.get(field) else {
             return Some("no record describes the register".to_owned());
         };
-        if let Some(reason) = &column.not_examined {
-            return Some(reason.clone());
+        if let Err(reason) = register.tells_apart(field) {
+            return Some(reason.to_owned());
         }
-        let (with, all) = self.timeline.inspected_with(&self.ended.inspected, at, field);
-        if all == 0 {
-            return Some("no response in this scope was inspected".to_owned());
+        let person = match &self.question.subject {
+            Some((asked, _)) if *asked != register.name => return Some("not asked about".to_owned()),
+            asked => asked.as_ref().map(|(_, id)| *id),
+        };
+        let examined = self.timeline.examined(&self.ended.inspected, (at, field), person);
+        if examined.all == 0 {
+            let reason = column.not_examined.clone();
+            return Some(reason.unwrap_or_else(|| "no response in this scope was inspected".to_owned()));
         }
-        if with == 0 {
-            return Some("the register was not loaded in this period".to_owned());
+        if examined.with < examined.all {
+            return Some(self.missed(at, &examined));
         }
-        if with < all {
-            let loaded = self.timeline.loaded_at(at).map_or_else(String::new, |at| format!(" at {}", time_text(at)));
-            let (missed, all) = (crate::text::count(all - with), crate::text::count(all));
-            return Some(format!("{missed} of {all} inspected responses passed without this column (loaded{loaded})"));
-        }
-        match column.values_not_indexed {
+        match examined.values_not_indexed {
             0 => None,
             1 => Some("1 value could not be indexed and was not looked for".to_owned()),
             more => Some(format!("{} values could not be indexed and were not looked for", crate::text::count(more))),
         }
     }
+
+    /// Why the column was not looked for in all inspected responses.
+    fn missed(&self, at: usize, examined: &Examined) -> String {
+        let only = examined.without.first_key_value().filter(|(_, count)| **count == examined.all);
+        match only {
+            Some((Without::Absent, _)) => return "the register was not loaded in this period".to_owned(),
+            Some((Without::NotYet, _)) => return "the person was not in the register yet".to_owned(),
+            Some((Without::NotExamined(reason), _)) => return reason.clone(),
+            None => {}
+        }
+        let all = crate::text::count(examined.all);
+        let told = examined.without.iter().map(|(without, missed)| {
+            let missed = format!("{} of {all} inspected responses passed", crate::text::count(*missed));
+            match without {
+                Without::Absent => {
+                    let loaded = self.timeline.loaded_at(at);
+                    let loaded = loaded.map_or_else(String::new, |at| format!(" at {}", time_text(at)));
+                    format!("{missed} without this column (loaded{loaded})")
+                }
+                Without::NotYet => format!("{missed} before the person was in the register"),
+                Without::NotExamined(reason) => format!("{missed} while it was not examined: {reason}"),
+            }
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What a name's absence rests on: alone on a page, a name is not looked for.
+fn near_an_anchor(field: &Field) -> Option<String> {
+    let is_name = matches!(field.kind, FieldKind::Name | FieldKind::Kana | FieldKind::Romaji);
+    is_name.then(|| "looked for only near a mail, account number, card or phone of the same person".to_owned())
 }
 
 /// The columns' names, and numbers for those that no record describes.

@@ -110,6 +110,7 @@ fn holders() -> RegisterDescription {
         name: "account_holders".into(),
         fields: vec![field("mail", FieldKind::Email), field("氏名", FieldKind::Name), phone, address],
         persons: 5000,
+        subject_next: 5000,
         built_at: START,
         is_canary: false,
     }
@@ -223,6 +224,101 @@ fn sco_1_a_register_loaded_late_did_not_examine_what_came_before() {
     assert!(reason.expect("a reason").starts_with("2 of 3 inspected responses"));
     let since = Question { from: Some(START.after(Duration::from_secs(3))), ..Question::default() };
     assert_eq!(state(&story.ask(&since), "mail").0, &crate::FieldState::NotObserved);
+}
+
+/// The holders' register with one column changed.
+fn holders_but(name: &str, change: impl Fn(&mut Field)) -> RegisterDescription {
+    let mut register = holders();
+    change(register.fields.iter_mut().find(|field| field.name == name).expect("a column"));
+    register
+}
+
+#[test]
+fn sco_1_a_column_is_judged_by_what_each_epoch_said_of_it() {
+    let text = |field: &mut Field| {
+        (field.kind, field.not_examined) = (FieldKind::Text, Some("no detector for `text` yet".into()));
+    };
+    let story = Story::new().registers(&[holders_but("mail", text)]).clean("198.51.100.7");
+    let story = story.registers(&[holders()]).clean("198.51.100.7");
+    let reason = "1 of 2 inspected responses passed while it was not examined: no detector for `text` yet";
+    assert_eq!(state(&story.ask(&Question::default()), "mail"), (&crate::FieldState::NotExamined, reason));
+    let only_first = Question { to: Some(START.after(Duration::from_secs(3))), ..Question::default() };
+    assert_eq!(state(&story.ask(&only_first), "mail").1, "no detector for `text` yet");
+}
+
+#[test]
+fn sco_1_a_column_that_is_gone_was_looked_for_while_it_was_there() {
+    let gone = |field: &mut Field| field.not_examined = Some(Field::FORMER.into());
+    let story = Story::new().registers(&[holders()]).clean("198.51.100.7").registers(&[holders_but("mail", gone)]);
+    assert_eq!(state(&story.ask(&Question::default()), "mail").0, &crate::FieldState::NotObserved);
+    let reason = "1 of 2 inspected responses passed while it was not examined: no longer a column of the register";
+    assert_eq!(state(&story.clean("198.51.100.7").ask(&Question::default()), "mail").1, reason);
+}
+
+#[test]
+fn sco_1_values_that_were_not_indexed_once_are_told_after_they_were_corrected() {
+    let story = Story::new().registers(&[holders_but("mail", |field| field.values_not_indexed = 1)]);
+    let story = story.clean("198.51.100.7").registers(&[holders()]).clean("198.51.100.7");
+    let reason = "1 value could not be indexed and was not looked for";
+    assert_eq!(state(&story.ask(&Question::default()), "mail"), (&crate::FieldState::NotExamined, reason));
+}
+
+#[test]
+fn sco_1_a_person_who_came_later_was_not_looked_for_before() {
+    let early = RegisterDescription { subject_next: 2, ..holders() };
+    let story = Story::new().registers(&[early]).clean("198.51.100.7").registers(&[holders()]);
+    let asked = |id| Some(("account_holders".to_owned(), SubjectId(id)));
+    let of = |story: &Story, id| story.ask(&Question { subject: asked(id), ..Question::default() });
+    assert_eq!(state(&of(&story, 1), "mail").0, &crate::FieldState::NotObserved);
+    let answer = of(&story, 2);
+    let expected = (&crate::FieldState::NotExamined, "the person was not in the register yet");
+    assert_eq!(state(&answer, "mail"), expected);
+    let reason = "1 of 2 inspected responses passed before the person was in the register";
+    assert_eq!(state(&of(&story.clean("198.51.100.7"), 2), "mail").1, reason);
+}
+
+#[test]
+fn sco_1_other_registers_are_not_asked_about_when_one_person_is() {
+    let (id, name) = (RegisterId(1), "applicants".to_owned());
+    let story = Story::new().registers(&[holders(), RegisterDescription { id, name, ..holders() }]);
+    let subject = Some(("applicants".to_owned(), SubjectId(2)));
+    let answer = story.clean("198.51.100.7").ask(&Question { subject, ..Question::default() });
+    let mails: Vec<_> = answer.fields.iter().filter(|field| field.field == "mail").collect();
+    assert_eq!(mails[0].reason.as_deref(), Some("not asked about"));
+    assert_eq!(mails[1].state, crate::FieldState::NotObserved);
+}
+
+#[test]
+fn sco_1_a_name_is_not_observed_near_an_anchor_only() {
+    let answer = Story::new().registers(&[holders()]).clean("198.51.100.7").ask(&Question::default());
+    let reason = "looked for only near a mail, account number, card or phone of the same person";
+    assert_eq!(state(&answer, "氏名"), (&crate::FieldState::NotObserved, reason));
+}
+
+#[test]
+fn sco_1_a_response_that_a_reload_overtakes_counts_by_what_both_registers_looked_for() {
+    let gone = |field: &mut Field| field.not_examined = Some(Field::FORMER.into());
+    let mut story = Story::new().registers(&[holders_but("mail", gone)]);
+    story = story.opens("203.0.113.5", &[(1, 0b1, 0)], &[]).registers(&[holders()]);
+    story.close(None, Inspection::Inspected);
+    let answer = story.ask(&Question { from: Some(START.after(Duration::from_secs(4))), ..Question::default() });
+    assert_eq!(state(&answer, "mail").1, Field::FORMER);
+    assert_eq!(state(&answer, "氏名").0, &crate::FieldState::NotObserved);
+}
+
+#[test]
+fn more_columns_over_time_than_a_set_holds_are_told_as_one() {
+    let mut story = Story::new();
+    for round in 0..2 {
+        let fields = (0..40).map(|at| field(&format!("column-{round}-{at}"), FieldKind::Phone)).collect();
+        story = story.registers(&[RegisterDescription { fields, ..holders() }]);
+        story = story.exposes("203.0.113.5", &[(1, 1 << 39, 0)], &[]);
+    }
+    let answer = story.ask(&Question::default());
+    assert_eq!(answer.fields.len(), 64);
+    let told = &answer.fields[63];
+    assert_eq!((told.state, told.persons), (crate::FieldState::Exposed, 1));
+    assert!(told.reason.as_deref().is_some_and(|reason| reason.contains("more than 64 columns")), "{told:?}");
 }
 
 #[test]

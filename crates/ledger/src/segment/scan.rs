@@ -132,13 +132,17 @@ pub(crate) fn responses(
             continue;
         }
         let times = group.whole("at")?;
-        let inspections = if rows.are_none() { Vec::new() } else { inspections(&group)? };
+        let (inspections, requests) = match rows.are_none() {
+            true => (Vec::new(), Vec::new()),
+            false => (inspections(&group)?, group.whole_if("request_at")?),
+        };
         for (row, response) in ids.enumerate() {
             let at = Timestamp(times[row]);
             if around.covers(at) {
                 let told = match inspections.get(row) {
                     Some(inspection) if rows.have(row) => {
-                        Told::Ended(at, inspection.ok_or_else(|| not_a(path, row, "response"))?)
+                        let inspection = inspection.ok_or_else(|| not_a(path, row, "response"))?;
+                        Told::Ended { began: requests[row].map_or(at, Timestamp), at, inspection }
                     }
                     _ => Told::Number,
                 };

@@ -107,7 +107,7 @@ impl Stage {
         loop {
             let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).context("cannot read the ledger")?;
             let mut closed = 0;
-            let each = |row: ResponseRow| closed += usize::from(matches!(row.told, Told::Ended(..)));
+            let each = |row: ResponseRow| closed += usize::from(matches!(row.told, Told::Ended { .. }));
             reader.responses(filter, Duration::ZERO, each).context("cannot read the ledger")?;
             if closed >= captured {
                 return Ok(());

@@ -56,9 +56,7 @@ impl Stage {
         let ledger = directory.join("ledger");
         let keys = keys::load_or_create(&directory.join("keys"))?;
         let now = SystemClock::new().now();
-        let Some(index) = register_index::build(&ledger, &keys.hash, &registers, now)? else {
-            bail!("the sample registers cannot be used");
-        };
+        let index = register_index::build(&ledger, &keys.hash, &registers, now)?;
         let persons = index.registers().iter().map(|one| (one.name.clone(), one.persons)).collect();
         let (sender, events) = live_events();
         let running = Running::start(front(free, site.address())?, &ledger, &keys, index, Some(sender))?;

@@ -1,5 +1,6 @@
 //! Reading a ledger, also while a writer runs: sealed segments first, then the log behind them, nothing twice.
 
+mod overview;
 mod shown;
 
 pub use shown::ShownRow;
@@ -60,6 +61,8 @@ pub struct FindingRow {
     pub response: ResponseId,
     /// When the finding was made.
     pub at: Timestamp,
+    /// Whom it went to, where the request carried a session.
+    pub session: Option<SessionKey>,
     /// What it is.
     pub found: Finding,
 }
@@ -204,13 +207,15 @@ impl Reader {
             open.follow(source, &record);
             let Record::Exposed(exposed) = record else { return };
             let response = ResponseId { source, sequence: exposed.sequence };
-            if !filter.admits(exposed.at, open.transaction(response).as_deref()) {
+            let request = open.transaction(response);
+            if !filter.admits(exposed.at, request.as_deref()) {
                 return;
             }
+            let session = request.and_then(|request| request.session);
             let persons = exposed.exposures.into_iter().map(Finding::Person);
             let values = exposed.generic.into_iter().map(Finding::Value);
             for found in persons.chain(values).filter(|found| filter.wants(found)) {
-                each(FindingRow { response, at: exposed.at, found });
+                each(FindingRow { response, at: exposed.at, session, found });
             }
         })
     }

@@ -9,10 +9,14 @@ use crate::found::{Found, undescribed_name};
 use crate::persons::Combined;
 use crate::timeline::{Described, Examined, Timeline, Without};
 use crate::{
-    AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected,
-    RegisterAnswer, time_text,
+    AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, OpenEnd, Question,
+    Reflected, RegisterAnswer, time_text,
 };
-use sekisho_model::{Field, FieldKind, Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason};
+use sekisho_ledger::Filter;
+use sekisho_model::{
+    Field, FieldKind, Heartbeat, Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -26,9 +30,26 @@ pub(crate) struct Tally {
     pub(crate) ended: Ended,
     /// First sequence numbers of runs in the period: all numbers below them were given out.
     runs: Vec<(SourceId, u64)>,
+    /// All starts, by source.
+    starts: BTreeMap<SourceId, Vec<Timestamp>>,
     not_boundable: Vec<NotBoundable>,
     alerts: Vec<AlertAnswer>,
     canaries: Canaries,
+}
+
+/// One run of a gateway, from its start to the next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) source: SourceId,
+    began: Timestamp,
+    next: Option<Timestamp>,
+}
+
+impl Run {
+    /// The time in which it may have written.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter { from: Some(self.began), to: self.next, ..Filter::default() }
+    }
 }
 
 impl Tally {
@@ -41,6 +62,7 @@ impl Tally {
             question,
             timeline,
             runs: Vec::new(),
+            starts: BTreeMap::new(),
             not_boundable: Vec::new(),
             alerts: Vec::new(),
             canaries: Canaries::default(),
@@ -59,6 +81,9 @@ impl Tally {
             && self.is_of(withheld)
         {
             self.canaries.add(source, withheld);
+        }
+        if let Record::Started(started) = event {
+            self.starts.entry(source).or_default().push(started.at);
         }
         match event {
             Record::Started(started) if self.question.covers(started.at) => {
@@ -121,6 +146,27 @@ impl Tally {
         Some(Subject { register: self.timeline.only_number(name)?, id: *id })
     }
 
+    /// Of each gateway the run that was the last one when the period ended.
+    pub(crate) fn last_runs(&self) -> Vec<Run> {
+        let of_source = |(source, starts): (&SourceId, &Vec<Timestamp>)| {
+            let (before, after): (Vec<Timestamp>, Vec<Timestamp>) =
+                starts.iter().copied().partition(|at| self.question.to.is_none_or(|to| *at < to));
+            let (began, next) = (before.into_iter().max()?, after.into_iter().min());
+            Some(Run { source: *source, began, next })
+        };
+        self.starts.iter().filter_map(of_source).collect()
+    }
+
+    /// How a run ended, by the last heartbeat in it: without one that says so, it ended abruptly or runs still.
+    pub(crate) fn ended(&mut self, run: &Run, last: Option<&Heartbeat>) {
+        let last_sign = last.map_or(run.began, |beat| beat.at);
+        let ran_on = self.question.to.is_some_and(|to| last_sign >= to);
+        if !ran_on && last.is_none_or(|beat| !beat.is_last) {
+            let (source, ended) = (run.source.0, run.next.is_some());
+            self.ended.coverage.open_ends.push(OpenEnd { source, last_sign, ended });
+        }
+    }
+
     /// Records that the gateway could not write in the period.
     pub(crate) fn lost(&mut self, records: u64) {
         self.ended.coverage.records_lost += records;
@@ -162,6 +208,7 @@ impl Tally {
             fields.extend(names.iter().map(String::as_str).enumerate().map(field));
             reflected += combined.reflected;
         }
+        let (sessions, sessions_findings_more) = std::mem::take(&mut self.found.sessions).told();
         let Found { emails, cards, my_number_findings, generic_reflected, first, last, .. } = self.found;
         Answer {
             registers: answers,
@@ -174,6 +221,8 @@ impl Tally {
             not_boundable: self.not_boundable,
             alerts: self.alerts,
             canaries: self.canaries.told(),
+            sessions,
+            sessions_findings_more,
             persons,
         }
     }

@@ -14,11 +14,13 @@ struct Story {
     records: Vec<(SourceId, Record)>,
     at: Timestamp,
     sequence: u64,
+    /// Whose requests follow.
+    session: Option<SessionKey>,
 }
 
 impl Story {
     fn new() -> Story {
-        let mut story = Story { records: Vec::new(), at: START, sequence: 0 };
+        let mut story = Story { records: Vec::new(), at: START, sequence: 0, session: None };
         story.push(Record::Started(Started { at: START, sequence_first: 1, version: "test".into() }));
         story
     }
@@ -39,7 +41,7 @@ impl Story {
             at: self.at,
             client: client.parse::<IpAddr>().expect("a test address"),
             client_key: [0; 16],
-            session: None,
+            session: self.session,
             route: "/members".into(),
             method: "GET".into(),
             status: 200,
@@ -349,6 +351,69 @@ fn an_abrupt_end_is_told_as_such_and_not_as_so_many_missing_numbers() {
     assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 1_000_000, abrupt_end: true }]);
     let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
     assert!(table.contains("missing numbers   unknown, after an abrupt end of the gateway"), "{table}");
+}
+
+#[test]
+fn an_abrupt_end_is_told_though_no_restart_lies_in_the_period() {
+    let beat = |at, is_last| {
+        Record::Heartbeat(Heartbeat {
+            at,
+            sequence_next: 2,
+            inspected: 1,
+            without_body: 0,
+            not_inspectable: Vec::new(),
+            bytes_scanned: 9,
+            records_lost: 0,
+            is_last,
+        })
+    };
+    let ends = |story: &Story, to| story.ask(&Question { to, ..Question::default() }).coverage.open_ends;
+    let mut story = Story::new().clean("198.51.100.7");
+    let last_sign = story.at;
+    story.push(beat(last_sign, false));
+    assert_eq!(ends(&story, None), [crate::OpenEnd { source: 1, last_sign, ended: false }]);
+    let table = render(&story.ask(&Question::default()), &jiff::tz::TimeZone::UTC, Colour::No);
+    assert!(table.contains("gateway           runs still, or ended abruptly after 2023-11-14 22:13:22"), "{table}");
+    assert_eq!(ends(&story, Some(last_sign)), [], "it ran on behind the period");
+
+    let before_restart = story.at;
+    story = story.clean("198.51.100.7");
+    let at = story.at;
+    story.push(Record::Started(Started { at, sequence_first: 1_000_001, version: "test".into() }));
+    assert_eq!(ends(&story, Some(before_restart)), [crate::OpenEnd { source: 1, last_sign, ended: true }]);
+    story.push(beat(story.at, true));
+    assert_eq!(ends(&story, None), [], "it ended as it should");
+}
+
+#[test]
+fn sessions_are_told_by_their_hash_so_that_one_can_be_asked_about() {
+    let mut story = Story::new().registers(&[holders()]);
+    for (session, persons) in [(3, 1), (7, 2), (3, 3), (3, 3)] {
+        story.session = Some(SessionKey([session; 16]));
+        story = story.exposes("203.0.113.5", &[(persons, 0b1, 0)], &[]);
+    }
+    story.session = None;
+    story = story.exposes("203.0.113.5", &[(4, 0b1, 0)], &[]);
+    let asked = Question { lists_sessions: true, ..Question::default() };
+    let answer = story.ask(&asked);
+    let told: Vec<_> = answer.sessions.iter().map(|told| (told.session.as_str(), told.findings)).collect();
+    assert_eq!(told, [("03".repeat(16).as_str(), 3), ("07".repeat(16).as_str(), 1)]);
+    let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
+    assert!(table.contains(&format!("  {}  3 findings", "03".repeat(16))), "{table}");
+    assert!(table.lines().all(|line| text::width(line) <= 80), "fits 80 columns");
+    let one = Question { session: Some(SessionKey([7; 16])), ..asked };
+    assert_eq!(story.ask(&one).persons(), 1);
+    assert!(story.ask(&Question::default()).sessions.is_empty(), "who does not ask is not told");
+}
+
+#[test]
+fn sessions_beyond_the_limit_are_counted_by_their_findings() {
+    let mut sessions = crate::sessions::Sessions::default();
+    for session in 0..=1000_u128 {
+        (0..=u128::from(session == 5)).for_each(|_| sessions.add(SessionKey(session.to_be_bytes()), START));
+    }
+    let (told, findings_more) = sessions.told();
+    assert_eq!((told.len(), told[0].findings, findings_more), (1000, 2, 1));
 }
 
 #[test]

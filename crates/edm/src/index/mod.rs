@@ -1,9 +1,10 @@
 //! The index: the firm's registers as keyed hashes, ready to be searched.
 //!
-//! Immutable and without any value in clear. `build` makes it from register files, `file` stores it, `table` is its
-//! one data structure. About 85 bytes a person with four strong fields and three names.
+//! Immutable and without any value in clear. `build` makes it from register files (`columns` says what of them is looked
+//! for), `file` stores it, `table` is its one data structure. About 85 bytes a person with four strong fields and three names.
 
 mod build;
+mod columns;
 mod file;
 mod table;
 #[cfg(test)]

@@ -110,6 +110,7 @@ fn question() -> impl Strategy<Value = Question> {
             sessions,
             route,
             subject,
+            lists_sessions: true,
         },
     )
 }

@@ -16,6 +16,9 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Routes that a hint names.
+const ROUTES_MAX: usize = 50;
+
 /// Ask the ledger: whose data left, which fields, since when. Every question is itself recorded.
 #[derive(clap::Args)]
 #[command(
@@ -40,7 +43,7 @@ pub(crate) struct Arguments {
     /// A client's address, or a network such as 203.0.113.0/24.
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = network)]
     client: Option<ipnet::IpNet>,
-    /// A session's keyed hash, as answers name it.
+    /// A session's keyed hash: `sessions` in the JSON lists those that fields went to.
     #[arg(long, value_name = "HASH", value_parser = session)]
     session: Option<SessionKey>,
     /// An account's keyed hash, as alerts name it: all sessions that were ever its.
@@ -92,6 +95,13 @@ impl Arguments {
         };
         let question = Question { sessions: sessions.map(Arc::new), ..question };
         let answer = sekisho_scope::ask(&reader, &question, now).with_context(cannot_read)?;
+        if let Some(route) = self.route.as_ref().filter(|_| answer.coverage.responses == 0) {
+            let known = reader.routes(ROUTES_MAX).with_context(cannot_read)?;
+            if !known.contains(route) {
+                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                eprintln!("hint: no request came by a route `{route}`; the ledger has: {known}");
+            }
+        }
         let (output, done) = self.output(&answer, &registers)?;
         self.record(&clock, answer.persons())?;
         print(&output)?;
@@ -117,7 +127,8 @@ impl Arguments {
             None => None,
         };
         let (client, session, route) = (self.client, self.session, self.route.clone());
-        Ok(Some(Question { from, to, client, session, sessions: None, route, subject }))
+        let lists_sessions = self.format != Format::Csv;
+        Ok(Some(Question { from, to, client, session, sessions: None, route, subject, lists_sessions }))
     }
 
     fn subject_id(&self) -> Result<Option<(String, Option<SubjectId>)>> {

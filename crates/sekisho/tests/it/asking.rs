@@ -118,6 +118,21 @@ fn a_question_that_cannot_be_meant_is_a_usage_error() {
     let mapped = run(at, &["scope", "--format", "json", "--client", "::ffff:127.0.0.1"], 0);
     let answer: serde_json::Value = serde_json::from_str(&mapped).expect("JSON");
     assert_eq!(answer["coverage"]["responses"], 1);
+    let told = run(at, &["scope", "--route", "/nope"], 0);
+    assert!(told.contains("hint: no request came by a route `/nope`; the ledger has: /mypage"), "{told}");
+}
+
+#[test]
+fn a_session_that_an_answer_names_can_be_asked_about() {
+    let directory = observed("customers.csv");
+    let at = directory.path();
+    let json = run(at, &["scope", "--format", "json"], 0);
+    let answer: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let session = answer["sessions"][0]["session"].as_str().expect("a session");
+    assert!(run(at, &["scope"], 0).contains(session));
+    let of_it = run(at, &["scope", "--format", "json", "--session", session], 0);
+    let answer: serde_json::Value = serde_json::from_str(&of_it).expect("JSON");
+    assert_eq!(answer["registers"][0]["persons"], 1);
 }
 
 #[test]

@@ -67,6 +67,36 @@ struct Bounded<R> {
     input: R,
     /// Bytes since the row's begin, and what was read ahead of it.
     row_bytes: usize,
+    /// Whether lines end with CR LF, as the first one does. The CSV reader then takes the LF for a part of the next row, and
+    /// counts the row's line one too low.
+    ends: LineEnds,
+}
+
+/// How the lines of a file end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineEnds {
+    Unknown { after_cr: bool },
+    Lf,
+    CrLf,
+}
+
+impl LineEnds {
+    fn read(self, bytes: &[u8]) -> LineEnds {
+        let LineEnds::Unknown { after_cr } = self else { return self };
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(0) if after_cr => LineEnds::CrLf,
+            Some(at) if at > 0 && bytes[at - 1] == b'\r' => LineEnds::CrLf,
+            Some(_) => LineEnds::Lf,
+            None => LineEnds::Unknown { after_cr: bytes.last().map_or(after_cr, |byte| *byte == b'\r') },
+        }
+    }
+}
+
+/// The line on which a row begins that the CSV reader counts to this line of a text.
+#[must_use]
+pub fn line_in(text: &str, counted: u64) -> u64 {
+    let ends = LineEnds::Unknown { after_cr: false }.read(text.as_bytes());
+    counted + u64::from(ends == LineEnds::CrLf)
 }
 
 /// One row: the key and the watched cells, trimmed.
@@ -133,7 +163,7 @@ impl RegisterConfig {
 impl<R: Read> Rows<R> {
     /// Opens the file and finds the columns. Tells what is wrong; `None` when rows cannot be read.
     pub(crate) fn open(config: &RegisterConfig, input: R, file: &str, told: &mut Told) -> Option<Rows<R>> {
-        let input = Bounded { input, row_bytes: 0 };
+        let input = Bounded { input, row_bytes: 0, ends: LineEnds::Unknown { after_cr: false } };
         let mut reader = csv::ReaderBuilder::new();
         let reader = reader.has_headers(false).flexible(true).buffer_capacity(AHEAD_BYTES).from_reader(input);
         let mut rows = Rows {
@@ -222,7 +252,7 @@ impl<R: Read> Rows<R> {
     }
 
     fn read_record(&mut self, told: &mut Told) -> bool {
-        let line = self.reader.position().line();
+        let line = self.line_of(self.reader.position());
         self.reader.get_mut().row_bytes = 0;
         let read = self.reader.read_byte_record(&mut self.record);
         let is_too_long = self.record.as_slice().len() > ROW_BYTES_MAX || self.reader.get_ref().is_too_long();
@@ -309,7 +339,12 @@ impl<R: Read> Rows<R> {
     }
 
     fn line(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
+        self.record.position().map_or(0, |position| self.line_of(position))
+    }
+
+    fn line_of(&self, position: &csv::Position) -> u64 {
+        let is_behind = position.byte() > 0 && self.reader.get_ref().ends == LineEnds::CrLf;
+        position.line() + u64::from(is_behind)
     }
 }
 
@@ -336,6 +371,7 @@ impl<R: Read> Read for Bounded<R> {
         }
         let read = self.input.read(bytes)?;
         self.row_bytes += read;
+        self.ends = self.ends.read(&bytes[..read]);
         Ok(read)
     }
 }

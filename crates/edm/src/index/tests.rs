@@ -314,6 +314,18 @@ fn a_row_without_end_is_refused_before_it_is_read_whole() {
 }
 
 #[test]
+fn lines_are_counted_alike_whatever_ends_them() {
+    let csv = "id,mail,name\n1,a,b\n2,a\n3,\"c\nd\",e\n1,a,b\n4,a\n";
+    let told = [
+        "error[SK138]: line 3 has 2 cells where the first row has 3",
+        "error[SK138]: line 7 has 2 cells where the first row has 3",
+        "error[SK147]: lines 2 and 6 have the same row key `id`",
+    ];
+    assert_eq!(errors(&config(), csv), told);
+    assert_eq!(errors(&config(), csv.replace('\n', "\r\n")), told);
+}
+
+#[test]
 fn another_separator_and_a_file_that_is_no_text_say_so() {
     assert_eq!(
         errors(&config(), "id;mail;name\n1;a@mail.example;x\n"),

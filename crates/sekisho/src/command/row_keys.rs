@@ -65,10 +65,13 @@ pub(crate) fn csv(
     if joined.missing == 0 {
         return Ok((output, Done::Yes));
     }
-    let missing = sekisho_scope::text::count(joined.missing);
+    let missing = match joined.missing {
+        1 => "1 person".to_owned(),
+        more => format!("{} persons", sekisho_scope::text::count(more)),
+    };
     eprintln!(
-        "warning: {missing} persons of `{name}` in the answer are not in {}: the list lacks them (a former customer stands in \
-         the file of an earlier day)",
+        "warning: the list lacks {missing} of `{name}` in the answer, not found in {} (a former customer stands in the file of \
+         an earlier day)",
         file.display()
     );
     Ok((output, Done::No))

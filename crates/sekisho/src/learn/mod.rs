@@ -12,7 +12,7 @@ use crate::config::Register;
 use crate::register_file;
 use anyhow::{Context, Result, bail};
 use recognise::Shape;
-use sekisho_edm::register::separator;
+use sekisho_edm::register::{line_in, separator};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_model::FieldKind;
 use std::collections::{HashMap, HashSet};
@@ -76,7 +76,7 @@ fn learn_text(text: &str, encoding: Encoding, path: &Path, name: String) -> Resu
     if rows.is_empty() {
         bail!("the file has no row below the columns' names");
     }
-    let lines: Vec<u64> = rows.iter().map(|row| row.position().map_or(0, csv::Position::line)).collect();
+    let lines: Vec<u64> = rows.iter().map(|row| line_in(text, row.position().map_or(0, csv::Position::line))).collect();
     let column = |at: usize| -> Vec<&str> { rows.iter().map(|row| row.get(at).unwrap_or("").trim()).collect() };
     let columns: Vec<Vec<&str>> = (0..header.len()).map(column).collect();
     let row_key = row_key(&header, &columns, &lines)?;
@@ -99,6 +99,11 @@ fn check_header(header: &[String]) -> Result<()> {
         bail!(
             "the first row holds a value in column {column}, not the columns' names: put a row with their names above it"
         );
+    }
+    if let Some(twice) =
+        (1..header.len()).map(|at| &header[at]).find(|name| header.iter().filter(|it| it == name).count() > 1)
+    {
+        bail!("the file has the column `{twice}` twice: rename one of them");
     }
     if let [only] = header
         && let Some(separator) = separator(only)

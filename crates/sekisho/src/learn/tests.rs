@@ -93,6 +93,9 @@ fn prv_1_a_first_row_of_values_is_no_header() {
 fn a_number_that_repeats_is_an_error_and_no_reason_to_take_another_column() {
     let told = refused("customer_id,mail\n1,a@example.jp\n2,b@example.jp\n1,c@example.jp\n");
     assert!(told.starts_with("lines 2 and 4 have the same value in column `customer_id`"), "{told}");
+    let told = refused("customer_id,mail\r\n1,a@example.jp\r\n1,c@example.jp\r\n");
+    assert!(told.starts_with("lines 2 and 3 have"), "{told}");
+    assert!(refused("id,mail,mail\n1,a@example.jp,b@example.jp\n").contains("the column `mail` twice"));
     let told = refused("口座,mail\n1,a@example.jp\n,b@example.jp\n");
     assert!(told.starts_with("line 3 has no value in column `口座`"), "{told}");
     let told = refused("会員番号,mail\n1,a@example.jp\n1,b@example.jp\n");

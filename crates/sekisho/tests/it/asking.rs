@@ -79,7 +79,7 @@ fn a_list_by_row_key_never_lacks_somebody_silently() {
     assert!(told.lines().nth(1).is_some_and(|row| row.starts_with("customers,1,mail name,")), "{told}");
     std::fs::write(at.join("customers.csv"), "id,mail,name\n2,hanako@example.jp,鈴木花子\n").expect("written");
     let told = run(at, &[&csv[..], &["customers.csv"]].concat(), 1);
-    assert!(told.contains("warning: 1 persons of `customers`"), "{told}");
+    assert!(told.contains("warning: the list lacks 1 person of `customers`"), "{told}");
     std::fs::write(at.join("customers.csv"), "number,mail\n1,taro@example.jp\n").expect("written");
     let told = run(at, &[&csv[..], &["customers.csv"]].concat(), 3);
     assert!(told.contains("has no column `id`"), "{told}");

@@ -24,6 +24,7 @@ pub use index::{Built, Index, IndexBuilder, IndexError};
 pub use key::HashKey;
 pub use register::{ColumnConfig, Encoding, RegisterConfig};
 pub use scan::{Finding, Found, HELD_BYTES_MAX, Reflected, Scanner, lines_hold_nothing};
+pub use text_encoding::encoding_of;
 
 /// How the bytes of a body become characters, and where a stream has hard boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

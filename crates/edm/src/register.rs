@@ -5,12 +5,14 @@
 
 use crate::text_encoding::{CellError, Encodings};
 use sekisho_model::{Diagnostic, FieldKind, FieldSet};
-use std::io::Read;
+use std::io::{self, Read};
 
 /// Errors of one file that are told in full; the rest is counted.
 pub const ERRORS_MAX: usize = 50;
-/// The longest row of a register file in bytes; a longer one is an error of the file.
+/// The longest row of a register file in bytes; a longer one is an error of the file, which is then read no further.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that the CSV reader takes ahead of the row that it reads.
+const AHEAD_BYTES: usize = 8 * 1024;
 
 /// How the firm's file maps to a register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub enum Encoding {
 
 /// A register file, open behind its first row.
 pub(crate) struct Rows<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Bounded<R>>,
     record: csv::ByteRecord,
     encodings: Encodings,
     header: Vec<String>,
@@ -59,11 +61,48 @@ pub(crate) struct Rows<R> {
     file: String,
 }
 
+/// A file that ends with an error in the middle of a row which is too long: a quote that is never closed would take the
+/// whole rest of the file into memory.
+struct Bounded<R> {
+    input: R,
+    /// Bytes since the row's begin, and what was read ahead of it.
+    row_bytes: usize,
+    /// Whether lines end with CR LF, as the first one does. The CSV reader then takes the LF for a part of the next row, and
+    /// counts the row's line one too low.
+    ends: LineEnds,
+}
+
+/// How the lines of a file end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineEnds {
+    Unknown { after_cr: bool },
+    Lf,
+    CrLf,
+}
+
+impl LineEnds {
+    fn read(self, bytes: &[u8]) -> LineEnds {
+        let LineEnds::Unknown { after_cr } = self else { return self };
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(0) if after_cr => LineEnds::CrLf,
+            Some(at) if at > 0 && bytes[at - 1] == b'\r' => LineEnds::CrLf,
+            Some(_) => LineEnds::Lf,
+            None => LineEnds::Unknown { after_cr: bytes.last().map_or(after_cr, |byte| *byte == b'\r') },
+        }
+    }
+}
+
+/// The line on which a row begins that the CSV reader counts to this line of a text.
+#[must_use]
+pub fn line_in(text: &str, counted: u64) -> u64 {
+    let ends = LineEnds::Unknown { after_cr: false }.read(text.as_bytes());
+    counted + u64::from(ends == LineEnds::CrLf)
+}
+
 /// One row: the key and the watched cells, trimmed.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
     pub(crate) line: u64,
-    pub(crate) begin: usize,
     pub(crate) key: String,
     pub(crate) cells: Vec<String>,
 }
@@ -124,7 +163,9 @@ impl RegisterConfig {
 impl<R: Read> Rows<R> {
     /// Opens the file and finds the columns. Tells what is wrong; `None` when rows cannot be read.
     pub(crate) fn open(config: &RegisterConfig, input: R, file: &str, told: &mut Told) -> Option<Rows<R>> {
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
+        let input = Bounded { input, row_bytes: 0, ends: LineEnds::Unknown { after_cr: false } };
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true).buffer_capacity(AHEAD_BYTES).from_reader(input);
         let mut rows = Rows {
             reader,
             record: csv::ByteRecord::new(),
@@ -174,8 +215,16 @@ impl<R: Read> Rows<R> {
         for (at, name) in header.iter().enumerate() {
             if header[..at].contains(name) && !name.is_empty() {
                 let title = format!("register file `{}` has the column `{name}` twice", self.file);
-                told.error(Diagnostic::error("SK135", title).at(&self.file, self.span()).help("rename one of them"));
+                told.error(Diagnostic::error("SK135", title).at_line(&self.file, 1).help("rename one of them"));
             }
+        }
+        if let [only] = &header[..]
+            && let Some(separator) = separator(only)
+        {
+            let title = format!("register file `{}` has one column only, whose name holds a {separator}", self.file);
+            let help = format!("cells are separated by commas: export the file with commas instead of {separator}s");
+            told.error(Diagnostic::error("SK152", title).at_line(&self.file, 1).help(help));
+            return false;
         }
         self.header = header;
         true
@@ -185,7 +234,7 @@ impl<R: Read> Rows<R> {
         let missing = |name: &str, told: &mut Told| {
             let title = format!("register `{}` has no column `{name}`", config.name);
             let help = format!("the file has: {}", self.header.join(", "));
-            told.error(Diagnostic::error("SK136", title).at(&self.file, self.span()).help(help));
+            told.error(Diagnostic::error("SK136", title).at_line(&self.file, 1).help(help));
             usize::MAX
         };
         let place = |name: &str, told: &mut Told| {
@@ -203,7 +252,17 @@ impl<R: Read> Rows<R> {
     }
 
     fn read_record(&mut self, told: &mut Told) -> bool {
-        match self.reader.read_byte_record(&mut self.record) {
+        let line = self.line_of(self.reader.position());
+        self.reader.get_mut().row_bytes = 0;
+        let read = self.reader.read_byte_record(&mut self.record);
+        let is_too_long = self.record.as_slice().len() > ROW_BYTES_MAX || self.reader.get_ref().is_too_long();
+        match read {
+            _ if is_too_long => {
+                let title = format!("the row that begins on line {line} is longer than {} KiB", ROW_BYTES_MAX / 1024);
+                let help = "a cell that begins with a double quote ends with one: is one missing there?";
+                told.error(Diagnostic::error("SK155", title).at_line(&self.file, line).help(help));
+                false
+            }
             Ok(found) => found,
             Err(err) => {
                 let title = format!("cannot read register file `{}`: {err}", self.file);
@@ -215,12 +274,11 @@ impl<R: Read> Rows<R> {
 
     fn fill(&mut self, row: &mut Row, told: &mut Told) -> bool {
         row.line = self.line();
-        row.begin = self.span().start;
         if self.record.len() != self.header.len() {
             let (has, wants) = (self.record.len(), self.header.len());
             let title = format!("line {} has {has} cells where the first row has {wants}", row.line);
             let help = "a cell that holds a comma or a line break stands in double quotes";
-            told.error(Diagnostic::error("SK138", title).at(&self.file, self.span()).help(help));
+            told.error(Diagnostic::error("SK138", title).at_line(&self.file, row.line).help(help));
             return false;
         }
         if !self.decode_into(row, told) {
@@ -229,7 +287,7 @@ impl<R: Read> Rows<R> {
         if row.key.is_empty() {
             let title = format!("line {} has an empty row key `{}`", row.line, self.header[self.row_key]);
             told.error(
-                Diagnostic::error("SK139", title).at(&self.file, self.span()).help("every row needs its own key"),
+                Diagnostic::error("SK139", title).at_line(&self.file, row.line).help("every row needs its own key"),
             );
             return false;
         }
@@ -269,22 +327,51 @@ impl<R: Read> Rows<R> {
                 Diagnostic::error("SK140", format!("{place}: the bytes are not valid {encoding}"))
                     .help("save the whole file as UTF-8 or as Shift_JIS")
             }
+            CellError::Nul => Diagnostic::error("SK140", format!("{place}: a NUL byte, which no text has"))
+                .help("is it a CSV file? one in UTF-16 is to be saved as UTF-8"),
             CellError::Mixed { encoding, since_line, reads_as } => Diagnostic::error(
                 "SK141",
                 format!("{place}: reads as {reads_as}, but the file is {encoding} since line {since_line}"),
             )
             .help("the file mixes two encodings: export it again as one of them"),
         };
-        told.error(diagnostic.at(&self.file, self.span()));
+        told.error(diagnostic.at_line(&self.file, line));
     }
 
     fn line(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
+        self.record.position().map_or(0, |position| self.line_of(position))
     }
 
-    /// The row's bytes, as near as the reader tells them.
-    fn span(&self) -> std::ops::Range<usize> {
-        let begin = self.record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-        begin..begin + self.record.as_slice().len().max(1)
+    fn line_of(&self, position: &csv::Position) -> u64 {
+        let is_behind = position.byte() > 0 && self.reader.get_ref().ends == LineEnds::CrLf;
+        position.line() + u64::from(is_behind)
+    }
+}
+
+/// The separator that a name of several columns holds: semicolons and tabs are what files without commas have.
+#[must_use]
+pub fn separator(name: &str) -> Option<&'static str> {
+    match name {
+        _ if name.contains(';') => Some("semicolon"),
+        _ if name.contains('\t') => Some("tab"),
+        _ => None,
+    }
+}
+
+impl<R> Bounded<R> {
+    fn is_too_long(&self) -> bool {
+        self.row_bytes > ROW_BYTES_MAX + AHEAD_BYTES
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.is_too_long() {
+            return Err(io::Error::other("the row is too long"));
+        }
+        let read = self.input.read(bytes)?;
+        self.row_bytes += read;
+        self.ends = self.ends.read(&bytes[..read]);
+        Ok(read)
     }
 }

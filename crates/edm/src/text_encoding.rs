@@ -23,6 +23,7 @@ pub(crate) struct Encodings {
 pub(crate) enum CellError {
     Invalid { encoding: &'static str },
     Mixed { encoding: &'static str, since_line: u64, reads_as: &'static str },
+    Nul,
 }
 
 impl Encodings {
@@ -50,6 +51,9 @@ impl Encodings {
 
     /// The text of a cell.
     pub(crate) fn decode<'a>(&mut self, cell: &'a [u8], line: u64) -> Result<Cow<'a, str>, CellError> {
+        if cell.contains(&0) {
+            return Err(CellError::Nul);
+        }
         if cell.is_ascii() {
             return utf8(cell).ok_or(CellError::Invalid { encoding: UTF8_NAME });
         }
@@ -60,7 +64,7 @@ impl Encodings {
             }
             Some((_, since_line)) => {
                 // Three-byte UTF-8 is never what a Shift_JIS cell means to say.
-                if self.detects && utf8(cell).is_some() && is_decisive(cell) {
+                if utf8(cell).is_some() && is_decisive(cell) {
                     return Err(self.error(SHIFT_JIS_NAME, since_line, utf8(cell).as_ref()));
                 }
                 shift_jis(cell).ok_or_else(|| self.error(SHIFT_JIS_NAME, since_line, utf8(cell).as_ref()))
@@ -91,6 +95,32 @@ impl Encodings {
             None => CellError::Invalid { encoding },
         }
     }
+}
+
+/// The encoding of a file's first bytes, and what is wrong with them. They end behind a whole line.
+///
+/// # Errors
+/// In words, with the line: two encodings, or neither.
+pub fn encoding_of(bytes: &[u8]) -> Result<Encoding, String> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut encodings = Encodings::new(Encoding::Auto);
+    for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        for cell in text.split(|byte| *byte == b',') {
+            encodings.decode(cell, line).map_err(|err| match err {
+                CellError::Invalid { encoding } => format!("line {line}: the bytes are not valid {encoding}"),
+                CellError::Mixed { encoding, since_line, reads_as } => format!(
+                    "line {line} reads as {reads_as}, but the file is {encoding} since line {since_line}: export it again as \
+                     one of them"
+                ),
+                CellError::Nul => format!("line {line} holds a NUL byte, which no text has: save the file as CSV in UTF-8"),
+            })?;
+        }
+    }
+    Ok(if encodings.known.is_some_and(|(name, _)| name == SHIFT_JIS_NAME) {
+        Encoding::ShiftJis
+    } else {
+        Encoding::Utf8
+    })
 }
 
 /// Whether valid UTF-8 has a sequence of three bytes or more: kana, kanji, full-width letters.

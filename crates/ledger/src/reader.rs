@@ -1,5 +1,6 @@
 //! Reading a ledger, also while a writer runs: sealed segments first, then the log behind them, nothing twice.
 
+mod overview;
 mod shown;
 
 pub use shown::ShownRow;
@@ -60,6 +61,8 @@ pub struct FindingRow {
     pub response: ResponseId,
     /// When the finding was made.
     pub at: Timestamp,
+    /// Whom it went to, where the request carried a session.
+    pub session: Option<SessionKey>,
     /// What it is.
     pub found: Finding,
 }
@@ -80,8 +83,15 @@ pub struct ResponseRow {
 pub enum Told {
     /// Only that it exists: the filter does not admit it.
     Number,
-    /// When it ended, and how far it was inspected.
-    Ended(Timestamp, Inspection),
+    /// How far it was inspected.
+    Ended {
+        /// When it was asked for; when it ended, where that is not known.
+        began: Timestamp,
+        /// When it ended.
+        at: Timestamp,
+        /// How far.
+        inspection: Inspection,
+    },
     /// It held something, and had not ended in time. It may be told once more, as ended.
     Open,
 }
@@ -197,13 +207,15 @@ impl Reader {
             open.follow(source, &record);
             let Record::Exposed(exposed) = record else { return };
             let response = ResponseId { source, sequence: exposed.sequence };
-            if !filter.admits(exposed.at, open.transaction(response).as_deref()) {
+            let request = open.transaction(response);
+            if !filter.admits(exposed.at, request.as_deref()) {
                 return;
             }
+            let session = request.and_then(|request| request.session);
             let persons = exposed.exposures.into_iter().map(Finding::Person);
             let values = exposed.generic.into_iter().map(Finding::Value);
             for found in persons.chain(values).filter(|found| filter.wants(found)) {
-                each(FindingRow { response, at: exposed.at, found });
+                each(FindingRow { response, at: exposed.at, session, found });
             }
         })
     }
@@ -228,7 +240,9 @@ impl Reader {
             if around.covers(closed.at) {
                 let response = ResponseId { source, sequence: closed.sequence };
                 let is_asked = filter.admits(closed.at, request.as_deref());
-                let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                let began = request.as_deref().map_or(closed.at, |request| request.at);
+                let ended = Told::Ended { began, at: closed.at, inspection: closed.inspection };
+                let told = if is_asked { ended } else { Told::Number };
                 each(ResponseRow { response, in_period: filter.covers(closed.at), told });
             }
         })

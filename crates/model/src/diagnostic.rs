@@ -18,6 +18,8 @@ pub struct Span {
     pub file: String,
     /// Bytes of the file.
     pub bytes: Range<usize>,
+    /// The line, where the file itself is not shown; `bytes` is then empty.
+    pub line: Option<u64>,
     /// A word at the place, where it adds something: "declared here".
     pub label: Option<String>,
 }
@@ -53,7 +55,14 @@ impl Diagnostic {
     /// Adds a place.
     #[must_use]
     pub fn at(mut self, file: impl Into<String>, bytes: Range<usize>) -> Diagnostic {
-        self.spans.push(Span { file: file.into(), bytes, label: None });
+        self.spans.push(Span { file: file.into(), bytes, line: None, label: None });
+        self
+    }
+
+    /// Adds a line of a file that is not shown, for it holds personal data.
+    #[must_use]
+    pub fn at_line(mut self, file: impl Into<String>, line: u64) -> Diagnostic {
+        self.spans.push(Span { file: file.into(), bytes: 0..0, line: Some(line), label: None });
         self
     }
 

@@ -27,7 +27,7 @@ pub struct Subject {
     pub id: SubjectId,
 }
 
-/// A column of a register, by its position in the register's configuration.
+/// A column of a register, by its name and kind. Stable across rebuilds of that register, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FieldIndex(pub u8);
 
@@ -181,6 +181,17 @@ pub struct Field {
     pub values_not_indexed: u64,
 }
 
+impl Field {
+    /// Why a column that the register had once is not examined: its number is never given to another.
+    pub const FORMER: &str = "no longer a column of the register";
+
+    /// Whether the register had this column once and has it no longer.
+    #[must_use]
+    pub fn is_former(&self) -> bool {
+        self.not_examined.as_deref() == Some(Field::FORMER)
+    }
+}
+
 /// A register as loaded: what the ledger needs to explain its subjects and fields later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterDescription {
@@ -188,10 +199,12 @@ pub struct RegisterDescription {
     pub id: RegisterId,
     /// Its name in the configuration.
     pub name: String,
-    /// Its columns; the position is the [`FieldIndex`].
+    /// Its columns, former ones too; the position is the [`FieldIndex`].
     pub fields: Vec<Field>,
     /// Persons in it.
     pub persons: u64,
+    /// The first number that no person has had: those below it are looked for.
+    pub subject_next: u32,
     /// When the index was built from the firm's file.
     pub built_at: crate::Timestamp,
     /// Whether its persons are planted ones, whom no legitimate response holds.

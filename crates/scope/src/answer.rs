@@ -31,6 +31,11 @@ pub struct Answer {
     pub alerts: Vec<AlertAnswer>,
     /// Planted customers in responses: incidents. They are no persons and are not counted above.
     pub canaries: Vec<CanaryAnswer>,
+    /// Sessions that persons' fields went to, the most findings first; at most 1,000.
+    pub sessions: Vec<SessionAnswer>,
+    /// Findings of the sessions beyond those.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sessions_findings_more: u64,
     #[serde(skip)]
     pub(crate) persons: Vec<Persons>,
 }
@@ -48,6 +53,21 @@ pub struct RegisterAnswer {
     pub combinations: Vec<Combination>,
     /// Persons in the register.
     pub persons_registered: u64,
+}
+
+/// A session that persons' fields went to.
+#[derive(Debug, Serialize)]
+pub struct SessionAnswer {
+    /// Its keyed hash, by which it is asked about.
+    pub session: String,
+    /// Findings: a person's fields in one part of a response.
+    pub findings: u64,
+    /// The first.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub first: Timestamp,
+    /// The last.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub last: Timestamp,
 }
 
 /// Persons of whom exactly these fields left.
@@ -119,6 +139,8 @@ pub struct Coverage {
     pub not_inspectable: BTreeMap<Uninspectable, u64>,
     /// Sequence numbers that are missing in the period, over all clients and routes.
     pub gaps: Vec<Gap>,
+    /// Gateways of which no end is recorded, as seen at the end of the period.
+    pub open_ends: Vec<OpenEnd>,
     /// Records that the gateway could not write in the period.
     pub records_lost: u64,
     /// Responses that were ended by their route's policy; what was withheld did not leave and is not counted above.
@@ -139,6 +161,18 @@ pub struct Gap {
     /// Whether the gateway ended abruptly there: how many of these numbers were given out is not known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub abrupt_end: bool,
+}
+
+/// A gateway that had not ended as it should at the end of the period: what it released after its last sign is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OpenEnd {
+    /// The gateway.
+    pub source: u32,
+    /// Its start or last heartbeat, of which there is one a minute.
+    #[serde(serialize_with = "rfc3339_always")]
+    pub last_sign: Timestamp,
+    /// Whether it ended abruptly, for it was started again later; else it may run still.
+    pub ended: bool,
 }
 
 /// A session, or a client without one, that may have learnt more than its responses held.
@@ -269,6 +303,10 @@ impl Answer {
 #[must_use]
 pub fn time_text(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(at.0).map_or_else(|_| format!("{} µs", at.0), |at| at.to_string())
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn rfc3339<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {

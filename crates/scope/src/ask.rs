@@ -17,12 +17,15 @@ pub fn ask(reader: &Reader, question: &Question, now: Timestamp) -> Result<Answe
     reader.events(&mut |source, record| events.push((source, record)))?;
     let mut tally = Tally::new(question.clone(), &events);
     tally.lost(reader.records_lost(&filter)?);
+    for run in tally.last_runs() {
+        tally.ended(&run, reader.heartbeat_last(run.source, &run.filter())?.as_ref());
+    }
     let of_person = Filter { subject: tally.subject(), ..filter.clone() };
     let Tally { found, ended, .. } = &mut tally;
     std::thread::scope(|threads| {
         let findings = threads.spawn(|| {
             reader.findings(&of_person, |row| match &row.found {
-                Finding::Person(exposure) => found.exposure(row.response, row.at, exposure),
+                Finding::Person(exposure) => found.exposure((row.response, row.session), row.at, exposure),
                 Finding::Value(generic) => found.generic(row.at, generic),
             })
         });

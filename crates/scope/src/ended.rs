@@ -32,20 +32,20 @@ impl Ended {
             // Whether it ended is known only when all are told.
             Told::Open => _ = self.opened.insert(row.response),
             Told::Number => self.seen.add(row.response, row.in_period),
-            Told::Ended(at, inspection) => {
+            Told::Ended { began, at, inspection } => {
                 self.seen.add(row.response, row.in_period);
-                self.count(row.response.source, at, inspection);
+                self.count(row.response.source, (began, at), inspection);
             }
         }
     }
 
-    fn count(&mut self, source: SourceId, at: Timestamp, inspection: Inspection) {
+    fn count(&mut self, source: SourceId, times: (Timestamp, Timestamp), inspection: Inspection) {
         let coverage = &mut self.coverage;
         coverage.responses += 1;
         match inspection {
             Inspection::Inspected => {
                 coverage.inspected += 1;
-                self.timeline.count(&mut self.inspected, source, at);
+                self.timeline.count(&mut self.inspected, source, times);
             }
             Inspection::WithoutBody => coverage.without_body += 1,
             Inspection::NotInspectable(why) => *coverage.not_inspectable.entry(why).or_default() += 1,

@@ -3,8 +3,9 @@
 
 use crate::Question;
 use crate::persons::Persons;
+use crate::sessions::Sessions;
 use crate::timeline::{Place, Recent, Timeline};
-use sekisho_model::{Exposure, Generic, GenericKind, RegisterId, ResponseId, Timestamp};
+use sekisho_model::{Exposure, Generic, GenericKind, RegisterId, ResponseId, SessionKey, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub(crate) struct Found {
     pub(crate) persons: Vec<Persons>,
     /// Persons of registers that no record describes.
     pub(crate) persons_undescribed: BTreeMap<RegisterId, Persons>,
+    pub(crate) sessions: Sessions,
     pub(crate) emails: HashSet<[u8; 8]>,
     pub(crate) cards: HashSet<[u8; 8]>,
     pub(crate) my_number_findings: u64,
@@ -36,6 +38,7 @@ impl Found {
             recent: Recent::default(),
             persons,
             persons_undescribed: BTreeMap::new(),
+            sessions: Sessions::default(),
             emails: HashSet::new(),
             cards: HashSet::new(),
             my_number_findings: 0,
@@ -46,7 +49,12 @@ impl Found {
     }
 
     /// A person's fields in a response that matches the question. Those of one person in one response stand together.
-    pub(crate) fn exposure(&mut self, response: ResponseId, at: Timestamp, exposure: &Exposure) {
+    pub(crate) fn exposure(
+        &mut self,
+        (response, session): (ResponseId, Option<SessionKey>),
+        at: Timestamp,
+        exposure: &Exposure,
+    ) {
         let subject = exposure.subject;
         if self.question.subject.as_ref().is_some_and(|(_, id)| *id != subject.id) {
             return;
@@ -71,6 +79,9 @@ impl Found {
         persons.add(subject.id, fields, reflected, at, response);
         if fields != 0 {
             self.saw(at);
+            if let Some(session) = session.filter(|_| self.question.lists_sessions) {
+                self.sessions.add(session, at);
+            }
         }
     }
 

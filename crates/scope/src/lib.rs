@@ -14,6 +14,7 @@ mod persons;
 pub mod policy;
 mod records;
 pub mod rows;
+mod sessions;
 pub mod table;
 mod tally;
 #[cfg(test)]
@@ -23,7 +24,7 @@ mod timeline;
 
 pub use answer::{
     AlertAnswer, Answer, CanaryAnswer, Combination, Coverage, FieldAnswer, FieldState, Gap, GenericAnswer,
-    NotBoundable, Reflected, RegisterAnswer, time_text,
+    NotBoundable, OpenEnd, Reflected, RegisterAnswer, SessionAnswer, time_text,
 };
 pub use ask::ask;
 pub use persons::Person;
@@ -56,6 +57,8 @@ pub struct Question {
     pub route: Option<String>,
     /// One person, by the register's name and the number in it.
     pub subject: Option<(String, SubjectId)>,
+    /// Whether the answer lists the sessions that persons' fields went to.
+    pub lists_sessions: bool,
 }
 
 impl Question {
@@ -74,7 +77,7 @@ impl Question {
     /// The same to the ledger's reader; a person is not named, since the number of a register may change between
     /// rebuilds.
     fn filter(&self) -> Filter {
-        let Question { from, to, client, session, sessions, route, subject: _ } = self.clone();
+        let Question { from, to, client, session, sessions, route, subject: _, lists_sessions: _ } = self.clone();
         Filter { from, to, client, session, sessions, route, subject: None }
     }
 }

@@ -36,7 +36,8 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
                 let response = of(exposed.sequence);
                 if filter.admits(exposed.at, open.get(&response).copied()) {
                     let found = &mut tally.found;
-                    exposed.exposures.iter().for_each(|exposure| found.exposure(response, exposed.at, exposure));
+                    let to = (response, open.get(&response).and_then(|request| request.session));
+                    exposed.exposures.iter().for_each(|exposure| found.exposure(to, exposed.at, exposure));
                     exposed.generic.iter().for_each(|generic| found.generic(exposed.at, generic));
                 }
             }
@@ -44,8 +45,11 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
                 let response = of(closed.sequence);
                 let before = open.remove(&response);
                 if around.covers(closed.at) {
-                    let is_asked = filter.admits(closed.at, closed.transaction.as_ref().or(before));
-                    let told = if is_asked { Told::Ended(closed.at, closed.inspection) } else { Told::Number };
+                    let request = closed.transaction.as_ref().or(before);
+                    let (at, inspection) = (closed.at, closed.inspection);
+                    let began = request.map_or(at, |request| request.at);
+                    let is_asked = filter.admits(at, request);
+                    let told = if is_asked { Told::Ended { began, at, inspection } } else { Told::Number };
                     let in_period = question.covers(closed.at);
                     tally.ended.response(&ResponseRow { response, in_period, told });
                 }
@@ -53,6 +57,14 @@ pub fn answer_records(question: &Question, records: &[(SourceId, Record)], now: 
             Record::Heartbeat(beat) if question.covers(beat.at) => tally.lost(beat.records_lost),
             _ => {}
         }
+    }
+    for run in tally.last_runs() {
+        let filter = run.filter();
+        let beats = records.iter().filter_map(|(source, record)| match record {
+            Record::Heartbeat(beat) if *source == run.source && filter.covers(beat.at) => Some(beat),
+            _ => None,
+        });
+        tally.ended(&run, beats.max_by_key(|beat| (beat.at, beat.is_last)));
     }
     tally.finish(now)
 }

@@ -19,6 +19,8 @@ const GAPS_MAX: usize = 5;
 const CANARIES_MAX: usize = 20;
 /// Sessions that are not boundable told; the rest is counted.
 const NOT_BOUNDABLE_MAX: usize = 20;
+/// Sessions that are told; more of them stand in the JSON only.
+const SESSIONS_MAX: usize = 5;
 /// Alerts told; the rest is counted.
 const ALERTS_MAX: usize = 20;
 
@@ -44,7 +46,8 @@ pub fn render(answer: &Answer, zone: &TimeZone, colour: Colour) -> String {
     }
     table.canaries(answer, zone);
     table.beside(answer, zone);
-    table.coverage(&answer.coverage);
+    table.coverage(&answer.coverage, zone);
+    table.sessions(answer, zone);
     table.not_boundable(answer);
     table.alerts(answer, zone);
     table.text
@@ -146,7 +149,7 @@ impl Table {
         self.line("");
     }
 
-    fn coverage(&mut self, coverage: &Coverage) {
+    fn coverage(&mut self, coverage: &Coverage, zone: &TimeZone) {
         self.pair("Responses", &count(coverage.responses));
         self.pair("  inspected", &count(coverage.inspected));
         self.pair("  without a body", &count(coverage.without_body));
@@ -168,6 +171,14 @@ impl Table {
             self.pair("  missing numbers", "none");
         } else {
             self.warn("  missing numbers", &gaps(&coverage.gaps));
+        }
+        for end in &coverage.open_ends {
+            let after = local(end.last_sign, zone);
+            if end.ended {
+                self.warn("  gateway", &format!("ended abruptly after {after}: what it released then is not known"));
+            } else {
+                self.pair("  gateway", &format!("runs still, or ended abruptly after {after}"));
+            }
         }
         if coverage.withheld > 0 {
             self.pair("  withheld by policy", &count(coverage.withheld));
@@ -206,6 +217,20 @@ impl Table {
             self.line(&format!("  and {more} more (--format json lists them)"));
         }
         self.line("");
+    }
+
+    /// Which sessions, when they are few: each can be asked about with `--session`.
+    fn sessions(&mut self, answer: &Answer, zone: &TimeZone) {
+        if answer.sessions.is_empty() || answer.sessions.len() > SESSIONS_MAX {
+            return;
+        }
+        self.line("");
+        self.line("Sessions that persons' fields went to (--session asks about one)");
+        for session in &answer.sessions {
+            let (last, findings) = (local(session.last, zone), plural(session.findings, "finding", "findings"));
+            self.line(&format!("  {}  {findings}", session.session));
+            self.line(&format!("      last {last}"));
+        }
     }
 
     fn not_boundable(&mut self, answer: &Answer) {

@@ -7,12 +7,16 @@ use crate::canaries::Canaries;
 use crate::ended::Ended;
 use crate::found::{Found, undescribed_name};
 use crate::persons::Combined;
-use crate::timeline::{Described, Timeline};
+use crate::timeline::{Described, Examined, Timeline, Without};
 use crate::{
-    AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, Question, Reflected,
-    RegisterAnswer, time_text,
+    AlertAnswer, Answer, Combination, FieldAnswer, FieldState, GenericAnswer, NotBoundable, OpenEnd, Question,
+    Reflected, RegisterAnswer, time_text,
 };
-use sekisho_model::{Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason};
+use sekisho_ledger::Filter;
+use sekisho_model::{
+    Field, FieldKind, Heartbeat, Record, SourceId, Subject, Timestamp, WithheldOutcome, WithheldReason,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An answer in the making.
@@ -26,9 +30,26 @@ pub(crate) struct Tally {
     pub(crate) ended: Ended,
     /// First sequence numbers of runs in the period: all numbers below them were given out.
     runs: Vec<(SourceId, u64)>,
+    /// All starts, by source.
+    starts: BTreeMap<SourceId, Vec<Timestamp>>,
     not_boundable: Vec<NotBoundable>,
     alerts: Vec<AlertAnswer>,
     canaries: Canaries,
+}
+
+/// One run of a gateway, from its start to the next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) source: SourceId,
+    began: Timestamp,
+    next: Option<Timestamp>,
+}
+
+impl Run {
+    /// The time in which it may have written.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter { from: Some(self.began), to: self.next, ..Filter::default() }
+    }
 }
 
 impl Tally {
@@ -41,6 +62,7 @@ impl Tally {
             question,
             timeline,
             runs: Vec::new(),
+            starts: BTreeMap::new(),
             not_boundable: Vec::new(),
             alerts: Vec::new(),
             canaries: Canaries::default(),
@@ -59,6 +81,9 @@ impl Tally {
             && self.is_of(withheld)
         {
             self.canaries.add(source, withheld);
+        }
+        if let Record::Started(started) = event {
+            self.starts.entry(source).or_default().push(started.at);
         }
         match event {
             Record::Started(started) if self.question.covers(started.at) => {
@@ -121,6 +146,27 @@ impl Tally {
         Some(Subject { register: self.timeline.only_number(name)?, id: *id })
     }
 
+    /// Of each gateway the run that was the last one when the period ended.
+    pub(crate) fn last_runs(&self) -> Vec<Run> {
+        let of_source = |(source, starts): (&SourceId, &Vec<Timestamp>)| {
+            let (before, after): (Vec<Timestamp>, Vec<Timestamp>) =
+                starts.iter().copied().partition(|at| self.question.to.is_none_or(|to| *at < to));
+            let (began, next) = (before.into_iter().max()?, after.into_iter().min());
+            Some(Run { source: *source, began, next })
+        };
+        self.starts.iter().filter_map(of_source).collect()
+    }
+
+    /// How a run ended, by the last heartbeat in it: without one that says so, it ended abruptly or runs still.
+    pub(crate) fn ended(&mut self, run: &Run, last: Option<&Heartbeat>) {
+        let last_sign = last.map_or(run.began, |beat| beat.at);
+        let ran_on = self.question.to.is_some_and(|to| last_sign >= to);
+        if !ran_on && last.is_none_or(|beat| !beat.is_last) {
+            let (source, ended) = (run.source.0, run.next.is_some());
+            self.ended.coverage.open_ends.push(OpenEnd { source, last_sign, ended });
+        }
+    }
+
     /// Records that the gateway could not write in the period.
     pub(crate) fn lost(&mut self, records: u64) {
         self.ended.coverage.records_lost += records;
@@ -162,6 +208,7 @@ impl Tally {
             fields.extend(names.iter().map(String::as_str).enumerate().map(field));
             reflected += combined.reflected;
         }
+        let (sessions, sessions_findings_more) = std::mem::take(&mut self.found.sessions).told();
         let Found { emails, cards, my_number_findings, generic_reflected, first, last, .. } = self.found;
         Answer {
             registers: answers,
@@ -174,6 +221,8 @@ impl Tally {
             not_boundable: self.not_boundable,
             alerts: self.alerts,
             canaries: self.canaries.told(),
+            sessions,
+            sessions_findings_more,
             persons,
         }
     }
@@ -182,12 +231,12 @@ impl Tally {
     fn field(&self, at: usize, register: &Described, persons: &Combined, field: usize, name: &str) -> FieldAnswer {
         let persons = persons.with(field);
         let limit = self.limit(at, register, field);
-        let state = match (persons, &limit) {
-            (1.., _) => FieldState::Exposed,
-            (0, None) => FieldState::NotObserved,
-            (0, Some(_)) => FieldState::NotExamined,
+        let (state, reason) = match (persons, limit) {
+            (1.., limit) => (FieldState::Exposed, limit),
+            (0, Some(limit)) => (FieldState::NotExamined, Some(limit)),
+            (0, None) => (FieldState::NotObserved, register.fields.get(field).and_then(near_an_anchor)),
         };
-        FieldAnswer { register: register.name.clone(), field: name.to_owned(), state, persons, reason: limit }
+        FieldAnswer { register: register.name.clone(), field: name.to_owned(), state, persons, reason }
     }
 
     /// What keeps the absence of a field from being said; `None` when nothing does.
@@ -195,27 +244,58 @@ impl Tally {
         let Some(column) = register.fields.get(field) else {
             return Some("no record describes the register".to_owned());
         };
-        if let Some(reason) = &column.not_examined {
-            return Some(reason.clone());
+        if let Err(reason) = register.tells_apart(field) {
+            return Some(reason.to_owned());
         }
-        let (with, all) = self.timeline.inspected_with(&self.ended.inspected, at, field);
-        if all == 0 {
-            return Some("no response in this scope was inspected".to_owned());
+        let person = match &self.question.subject {
+            Some((asked, _)) if *asked != register.name => return Some("not asked about".to_owned()),
+            asked => asked.as_ref().map(|(_, id)| *id),
+        };
+        let examined = self.timeline.examined(&self.ended.inspected, (at, field), person);
+        if examined.all == 0 {
+            let reason = column.not_examined.clone();
+            return Some(reason.unwrap_or_else(|| "no response in this scope was inspected".to_owned()));
         }
-        if with == 0 {
-            return Some("the register was not loaded in this period".to_owned());
+        if examined.with < examined.all {
+            return Some(self.missed(at, &examined));
         }
-        if with < all {
-            let loaded = self.timeline.loaded_at(at).map_or_else(String::new, |at| format!(" at {}", time_text(at)));
-            let (missed, all) = (crate::text::count(all - with), crate::text::count(all));
-            return Some(format!("{missed} of {all} inspected responses passed without this column (loaded{loaded})"));
-        }
-        match column.values_not_indexed {
+        match examined.values_not_indexed {
             0 => None,
             1 => Some("1 value could not be indexed and was not looked for".to_owned()),
             more => Some(format!("{} values could not be indexed and were not looked for", crate::text::count(more))),
         }
     }
+
+    /// Why the column was not looked for in all inspected responses.
+    fn missed(&self, at: usize, examined: &Examined) -> String {
+        let only = examined.without.first_key_value().filter(|(_, count)| **count == examined.all);
+        match only {
+            Some((Without::Absent, _)) => return "the register was not loaded in this period".to_owned(),
+            Some((Without::NotYet, _)) => return "the person was not in the register yet".to_owned(),
+            Some((Without::NotExamined(reason), _)) => return reason.clone(),
+            None => {}
+        }
+        let all = crate::text::count(examined.all);
+        let told = examined.without.iter().map(|(without, missed)| {
+            let missed = format!("{} of {all} inspected responses passed", crate::text::count(*missed));
+            match without {
+                Without::Absent => {
+                    let loaded = self.timeline.loaded_at(at);
+                    let loaded = loaded.map_or_else(String::new, |at| format!(" at {}", time_text(at)));
+                    format!("{missed} without this column (loaded{loaded})")
+                }
+                Without::NotYet => format!("{missed} before the person was in the register"),
+                Without::NotExamined(reason) => format!("{missed} while it was not examined: {reason}"),
+            }
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What a name's absence rests on: alone on a page, a name is not looked for.
+fn near_an_anchor(field: &Field) -> Option<String> {
+    let is_name = matches!(field.kind, FieldKind::Name | FieldKind::Kana | FieldKind::Romaji);
+    is_name.then(|| "looked for only near a mail, account number, card or phone of the same person".to_owned())
 }
 
 /// The columns' names, and numbers for those that no record describes.

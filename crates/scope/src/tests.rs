@@ -14,11 +14,13 @@ struct Story {
     records: Vec<(SourceId, Record)>,
     at: Timestamp,
     sequence: u64,
+    /// Whose requests follow.
+    session: Option<SessionKey>,
 }
 
 impl Story {
     fn new() -> Story {
-        let mut story = Story { records: Vec::new(), at: START, sequence: 0 };
+        let mut story = Story { records: Vec::new(), at: START, sequence: 0, session: None };
         story.push(Record::Started(Started { at: START, sequence_first: 1, version: "test".into() }));
         story
     }
@@ -39,7 +41,7 @@ impl Story {
             at: self.at,
             client: client.parse::<IpAddr>().expect("a test address"),
             client_key: [0; 16],
-            session: None,
+            session: self.session,
             route: "/members".into(),
             method: "GET".into(),
             status: 200,
@@ -110,6 +112,7 @@ fn holders() -> RegisterDescription {
         name: "account_holders".into(),
         fields: vec![field("mail", FieldKind::Email), field("氏名", FieldKind::Name), phone, address],
         persons: 5000,
+        subject_next: 5000,
         built_at: START,
         is_canary: false,
     }
@@ -225,6 +228,101 @@ fn sco_1_a_register_loaded_late_did_not_examine_what_came_before() {
     assert_eq!(state(&story.ask(&since), "mail").0, &crate::FieldState::NotObserved);
 }
 
+/// The holders' register with one column changed.
+fn holders_but(name: &str, change: impl Fn(&mut Field)) -> RegisterDescription {
+    let mut register = holders();
+    change(register.fields.iter_mut().find(|field| field.name == name).expect("a column"));
+    register
+}
+
+#[test]
+fn sco_1_a_column_is_judged_by_what_each_epoch_said_of_it() {
+    let text = |field: &mut Field| {
+        (field.kind, field.not_examined) = (FieldKind::Text, Some("no detector for `text` yet".into()));
+    };
+    let story = Story::new().registers(&[holders_but("mail", text)]).clean("198.51.100.7");
+    let story = story.registers(&[holders()]).clean("198.51.100.7");
+    let reason = "1 of 2 inspected responses passed while it was not examined: no detector for `text` yet";
+    assert_eq!(state(&story.ask(&Question::default()), "mail"), (&crate::FieldState::NotExamined, reason));
+    let only_first = Question { to: Some(START.after(Duration::from_secs(3))), ..Question::default() };
+    assert_eq!(state(&story.ask(&only_first), "mail").1, "no detector for `text` yet");
+}
+
+#[test]
+fn sco_1_a_column_that_is_gone_was_looked_for_while_it_was_there() {
+    let gone = |field: &mut Field| field.not_examined = Some(Field::FORMER.into());
+    let story = Story::new().registers(&[holders()]).clean("198.51.100.7").registers(&[holders_but("mail", gone)]);
+    assert_eq!(state(&story.ask(&Question::default()), "mail").0, &crate::FieldState::NotObserved);
+    let reason = "1 of 2 inspected responses passed while it was not examined: no longer a column of the register";
+    assert_eq!(state(&story.clean("198.51.100.7").ask(&Question::default()), "mail").1, reason);
+}
+
+#[test]
+fn sco_1_values_that_were_not_indexed_once_are_told_after_they_were_corrected() {
+    let story = Story::new().registers(&[holders_but("mail", |field| field.values_not_indexed = 1)]);
+    let story = story.clean("198.51.100.7").registers(&[holders()]).clean("198.51.100.7");
+    let reason = "1 value could not be indexed and was not looked for";
+    assert_eq!(state(&story.ask(&Question::default()), "mail"), (&crate::FieldState::NotExamined, reason));
+}
+
+#[test]
+fn sco_1_a_person_who_came_later_was_not_looked_for_before() {
+    let early = RegisterDescription { subject_next: 2, ..holders() };
+    let story = Story::new().registers(&[early]).clean("198.51.100.7").registers(&[holders()]);
+    let asked = |id| Some(("account_holders".to_owned(), SubjectId(id)));
+    let of = |story: &Story, id| story.ask(&Question { subject: asked(id), ..Question::default() });
+    assert_eq!(state(&of(&story, 1), "mail").0, &crate::FieldState::NotObserved);
+    let answer = of(&story, 2);
+    let expected = (&crate::FieldState::NotExamined, "the person was not in the register yet");
+    assert_eq!(state(&answer, "mail"), expected);
+    let reason = "1 of 2 inspected responses passed before the person was in the register";
+    assert_eq!(state(&of(&story.clean("198.51.100.7"), 2), "mail").1, reason);
+}
+
+#[test]
+fn sco_1_other_registers_are_not_asked_about_when_one_person_is() {
+    let (id, name) = (RegisterId(1), "applicants".to_owned());
+    let story = Story::new().registers(&[holders(), RegisterDescription { id, name, ..holders() }]);
+    let subject = Some(("applicants".to_owned(), SubjectId(2)));
+    let answer = story.clean("198.51.100.7").ask(&Question { subject, ..Question::default() });
+    let mails: Vec<_> = answer.fields.iter().filter(|field| field.field == "mail").collect();
+    assert_eq!(mails[0].reason.as_deref(), Some("not asked about"));
+    assert_eq!(mails[1].state, crate::FieldState::NotObserved);
+}
+
+#[test]
+fn sco_1_a_name_is_not_observed_near_an_anchor_only() {
+    let answer = Story::new().registers(&[holders()]).clean("198.51.100.7").ask(&Question::default());
+    let reason = "looked for only near a mail, account number, card or phone of the same person";
+    assert_eq!(state(&answer, "氏名"), (&crate::FieldState::NotObserved, reason));
+}
+
+#[test]
+fn sco_1_a_response_that_a_reload_overtakes_counts_by_what_both_registers_looked_for() {
+    let gone = |field: &mut Field| field.not_examined = Some(Field::FORMER.into());
+    let mut story = Story::new().registers(&[holders_but("mail", gone)]);
+    story = story.opens("203.0.113.5", &[(1, 0b1, 0)], &[]).registers(&[holders()]);
+    story.close(None, Inspection::Inspected);
+    let answer = story.ask(&Question { from: Some(START.after(Duration::from_secs(4))), ..Question::default() });
+    assert_eq!(state(&answer, "mail").1, Field::FORMER);
+    assert_eq!(state(&answer, "氏名").0, &crate::FieldState::NotObserved);
+}
+
+#[test]
+fn more_columns_over_time_than_a_set_holds_are_told_as_one() {
+    let mut story = Story::new();
+    for round in 0..2 {
+        let fields = (0..40).map(|at| field(&format!("column-{round}-{at}"), FieldKind::Phone)).collect();
+        story = story.registers(&[RegisterDescription { fields, ..holders() }]);
+        story = story.exposes("203.0.113.5", &[(1, 1 << 39, 0)], &[]);
+    }
+    let answer = story.ask(&Question::default());
+    assert_eq!(answer.fields.len(), 64);
+    let told = &answer.fields[63];
+    assert_eq!((told.state, told.persons), (crate::FieldState::Exposed, 1));
+    assert!(told.reason.as_deref().is_some_and(|reason| reason.contains("more than 64 columns")), "{told:?}");
+}
+
 #[test]
 fn a_restart_without_registers_examines_no_field() {
     let story = Story::new().registers(&[holders()]);
@@ -253,6 +351,69 @@ fn an_abrupt_end_is_told_as_such_and_not_as_so_many_missing_numbers() {
     assert_eq!(answer.coverage.gaps, [crate::Gap { source: 1, first: 2, last: 1_000_000, abrupt_end: true }]);
     let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
     assert!(table.contains("missing numbers   unknown, after an abrupt end of the gateway"), "{table}");
+}
+
+#[test]
+fn an_abrupt_end_is_told_though_no_restart_lies_in_the_period() {
+    let beat = |at, is_last| {
+        Record::Heartbeat(Heartbeat {
+            at,
+            sequence_next: 2,
+            inspected: 1,
+            without_body: 0,
+            not_inspectable: Vec::new(),
+            bytes_scanned: 9,
+            records_lost: 0,
+            is_last,
+        })
+    };
+    let ends = |story: &Story, to| story.ask(&Question { to, ..Question::default() }).coverage.open_ends;
+    let mut story = Story::new().clean("198.51.100.7");
+    let last_sign = story.at;
+    story.push(beat(last_sign, false));
+    assert_eq!(ends(&story, None), [crate::OpenEnd { source: 1, last_sign, ended: false }]);
+    let table = render(&story.ask(&Question::default()), &jiff::tz::TimeZone::UTC, Colour::No);
+    assert!(table.contains("gateway           runs still, or ended abruptly after 2023-11-14 22:13:22"), "{table}");
+    assert_eq!(ends(&story, Some(last_sign)), [], "it ran on behind the period");
+
+    let before_restart = story.at;
+    story = story.clean("198.51.100.7");
+    let at = story.at;
+    story.push(Record::Started(Started { at, sequence_first: 1_000_001, version: "test".into() }));
+    assert_eq!(ends(&story, Some(before_restart)), [crate::OpenEnd { source: 1, last_sign, ended: true }]);
+    story.push(beat(story.at, true));
+    assert_eq!(ends(&story, None), [], "it ended as it should");
+}
+
+#[test]
+fn sessions_are_told_by_their_hash_so_that_one_can_be_asked_about() {
+    let mut story = Story::new().registers(&[holders()]);
+    for (session, persons) in [(3, 1), (7, 2), (3, 3), (3, 3)] {
+        story.session = Some(SessionKey([session; 16]));
+        story = story.exposes("203.0.113.5", &[(persons, 0b1, 0)], &[]);
+    }
+    story.session = None;
+    story = story.exposes("203.0.113.5", &[(4, 0b1, 0)], &[]);
+    let asked = Question { lists_sessions: true, ..Question::default() };
+    let answer = story.ask(&asked);
+    let told: Vec<_> = answer.sessions.iter().map(|told| (told.session.as_str(), told.findings)).collect();
+    assert_eq!(told, [("03".repeat(16).as_str(), 3), ("07".repeat(16).as_str(), 1)]);
+    let table = render(&answer, &jiff::tz::TimeZone::UTC, Colour::No);
+    assert!(table.contains(&format!("  {}  3 findings", "03".repeat(16))), "{table}");
+    assert!(table.lines().all(|line| text::width(line) <= 80), "fits 80 columns");
+    let one = Question { session: Some(SessionKey([7; 16])), ..asked };
+    assert_eq!(story.ask(&one).persons(), 1);
+    assert!(story.ask(&Question::default()).sessions.is_empty(), "who does not ask is not told");
+}
+
+#[test]
+fn sessions_beyond_the_limit_are_counted_by_their_findings() {
+    let mut sessions = crate::sessions::Sessions::default();
+    for session in 0..=1000_u128 {
+        (0..=u128::from(session == 5)).for_each(|_| sessions.add(SessionKey(session.to_be_bytes()), START));
+    }
+    let (told, findings_more) = sessions.told();
+    assert_eq!((told.len(), told[0].findings, findings_more), (1000, 2, 1));
 }
 
 #[test]

@@ -2,9 +2,14 @@
 //! `Registers` record of the same source before them.
 //!
 //! A register keeps its name over rebuilds and reorderings, so every epoch's registers and columns are mapped to one
-//! place in the answer.
+//! place in the answer. What a register looked for is kept epoch by epoch (SCO-1).
 
-use sekisho_model::{Field, Record, RegisterDescription, RegisterId, SourceId, Timestamp};
+use sekisho_model::{Field, FieldSet, Record, RegisterDescription, RegisterId, SourceId, SubjectId, Timestamp};
+use std::collections::BTreeMap;
+
+/// Why nothing more is said of the last column of a register that had too many.
+const TOO_MANY_COLUMNS: &str = "the ledger tells of more than 64 columns of this register: this one and those beyond are not \
+                                told apart";
 
 /// Registers and epochs of a ledger.
 #[derive(Debug, Default)]
@@ -39,6 +44,8 @@ struct Epoch {
 #[derive(Debug, Default)]
 pub(crate) struct Inspected {
     counts: Vec<u64>,
+    /// Those that began in an epoch and ended in a later one: which registers they were scanned for lies between the two.
+    across: BTreeMap<(Option<usize>, usize), u64>,
     /// Before their source's first record.
     before_all: u64,
     recent: Recent,
@@ -61,6 +68,42 @@ pub(crate) struct Place {
     fields: Vec<u8>,
     /// Whether every column stands where it stood, the usual case.
     in_place: bool,
+    looked_for: Vec<LookedFor>,
+    /// The first number that nobody had.
+    subject_next: u32,
+}
+
+/// What an epoch says of one column.
+#[derive(Clone, Debug)]
+struct LookedFor {
+    /// The answer's position.
+    place: u8,
+    not_examined: Option<String>,
+    values_not_indexed: u64,
+}
+
+/// What can be said of a column over the inspected responses of a question.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    /// All inspected responses.
+    pub(crate) all: u64,
+    /// Those in which the column was looked for.
+    pub(crate) with: u64,
+    /// The others, by the reason.
+    pub(crate) without: BTreeMap<Without, u64>,
+    /// The most values that were not looked for in any of them.
+    pub(crate) values_not_indexed: u64,
+}
+
+/// Why a column was not looked for in a response.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Without {
+    /// The register or the column was not there.
+    Absent,
+    /// The person asked about was not in the register yet.
+    NotYet,
+    /// The column was there, but nothing looked for it.
+    NotExamined(String),
 }
 
 impl Timeline {
@@ -90,19 +133,15 @@ impl Timeline {
         described.persons = register.persons;
         described.is_canary = register.is_canary;
         described.built_at = described.built_at.max(register.built_at);
-        let mut fields = Vec::with_capacity(register.fields.len());
-        for field in &register.fields {
-            let known = described.fields.iter().position(|known| known.name == field.name);
-            let place = known.unwrap_or(described.fields.len());
-            match known {
-                Some(place) => described.fields[place] = field.clone(),
-                None => described.fields.push(field.clone()),
-            }
-            // A register whose columns were renamed more than 64 times over keeps the last place for the rest.
-            fields.push(u8::try_from(place.min(63)).expect("at most 63"));
+        let mut looked_for = Vec::with_capacity(register.fields.len());
+        for field in register.fields.iter().take(FieldSet::FIELDS_MAX) {
+            let place = described.place(field);
+            let (not_examined, values_not_indexed) = (field.not_examined.clone(), field.values_not_indexed);
+            looked_for.push(LookedFor { place, not_examined, values_not_indexed });
         }
+        let fields: Vec<u8> = looked_for.iter().map(|column| column.place).collect();
         let in_place = fields.iter().enumerate().all(|(at, place)| usize::from(*place) == at);
-        Place { register: at, fields, in_place }
+        Place { register: at, fields, in_place, looked_for, subject_next: register.subject_next }
     }
 
     /// The place of the register of this name, made when it is new.
@@ -114,13 +153,19 @@ impl Timeline {
         self.registers.len() - 1
     }
 
-    /// Counts an inspected response.
-    pub(crate) fn count(&self, inspected: &mut Inspected, source: SourceId, at: Timestamp) {
+    /// Counts an inspected response by when it began and ended.
+    pub(crate) fn count(&self, inspected: &mut Inspected, source: SourceId, (began, at): (Timestamp, Timestamp)) {
         inspected.counts.resize(self.epochs.len(), 0);
-        match self.epoch(source, at, &mut inspected.recent) {
-            Some(epoch) => inspected.counts[epoch] += 1,
-            None => inspected.before_all += 1,
+        let Some(ended_in) = self.epoch(source, at, &mut inspected.recent) else {
+            inspected.before_all += 1;
+            return;
+        };
+        if self.epochs[ended_in].at <= began {
+            inspected.counts[ended_in] += 1;
+            return;
         }
+        let began_in = self.epoch(source, began, &mut Recent::default());
+        *inspected.across.entry((began_in, ended_in)).or_default() += 1;
     }
 
     /// Where the register stands that a source meant at a time; `None` when no record describes it.
@@ -151,14 +196,31 @@ impl Timeline {
         recent.epoch
     }
 
-    /// Inspected responses while the register and column were in force, and all inspected responses.
-    pub(crate) fn inspected_with(&self, inspected: &Inspected, register: usize, field: usize) -> (u64, u64) {
-        let (mut with, mut all) = (0, inspected.before_all);
-        for (epoch, count) in self.epochs.iter().zip(&inspected.counts) {
-            all += count;
-            with += if epoch.registers.iter().any(|(_, place)| place.holds(register, field)) { *count } else { 0 };
+    /// How far a column was looked for in inspected responses, judged by each epoch's own words; of one person, where one is
+    /// asked about.
+    pub(crate) fn examined(
+        &self,
+        inspected: &Inspected,
+        (register, field): (usize, usize),
+        person: Option<SubjectId>,
+    ) -> Examined {
+        let mut examined = Examined { all: inspected.before_all, ..Examined::default() };
+        examined.leave_out(Without::Absent, inspected.before_all);
+        for (epoch, count) in self.epochs.iter().zip(&inspected.counts).filter(|(_, count)| **count > 0) {
+            examined.add(&[epoch.looked_for(register, field, person)], *count);
         }
-        (with, all)
+        for ((began, ended), count) in &inspected.across {
+            // Sources stand apart, so the epochs from one to the other are of one source.
+            let mut said: Vec<_> = self.epochs[began.unwrap_or(*ended)..=*ended]
+                .iter()
+                .map(|epoch| epoch.looked_for(register, field, person))
+                .collect();
+            if began.is_none() {
+                said.push(Err(Without::Absent));
+            }
+            examined.add(&said, *count);
+        }
+        examined
     }
 
     /// The number by which every source meant the register of this name all the time; `None` where it changed.
@@ -177,10 +239,83 @@ impl Timeline {
     }
 }
 
+impl Epoch {
+    /// How many of the column's values were not looked for, or why none was.
+    fn looked_for(&self, register: usize, field: usize, person: Option<SubjectId>) -> Result<u64, Without> {
+        let place = self.registers.iter().map(|(_, place)| place).find(|place| place.register == register);
+        let place = place.ok_or(Without::Absent)?;
+        let mut columns = place.looked_for.iter().filter(|column| usize::from(column.place) == field);
+        if let Some(column) = columns.clone().find(|column| column.not_examined.is_none()) {
+            return match person.is_some_and(|person| person.0 >= place.subject_next) {
+                true => Err(Without::NotYet),
+                false => Ok(column.values_not_indexed),
+            };
+        }
+        // A column whose kind changed stands there twice, once as a former one.
+        let reasons = columns.by_ref().filter_map(|column| column.not_examined.clone());
+        let reason = reasons.min_by_key(|reason| reason == Field::FORMER);
+        Err(reason.map_or(Without::Absent, Without::NotExamined))
+    }
+}
+
+impl Examined {
+    /// Adds responses in which each of these was in force for a time: only what all looked for was looked for.
+    fn add(&mut self, said: &[Result<u64, Without>], count: u64) {
+        self.all += count;
+        match said.iter().find_map(|said| said.as_ref().err()) {
+            Some(without) => self.leave_out(without.clone(), count),
+            None => {
+                self.with += count;
+                let most = said.iter().flatten().copied().max().unwrap_or(0);
+                self.values_not_indexed = self.values_not_indexed.max(most);
+            }
+        }
+    }
+
+    fn leave_out(&mut self, without: Without, count: u64) {
+        if count > 0 {
+            *self.without.entry(without).or_default() += count;
+        }
+    }
+}
+
 impl Described {
     /// A register of which nothing but its name is known.
     pub(crate) fn unknown(name: String) -> Described {
         Described { name, fields: Vec::new(), persons: 0, built_at: Timestamp(0), is_canary: false }
+    }
+
+    /// The answer's position of a column, by its name: kinds come and go. A register with more names than a set of fields
+    /// holds keeps the last place for the rest, and says so.
+    fn place(&mut self, field: &Field) -> u8 {
+        let known = self.fields.iter().position(|known| known.name == field.name);
+        let place = match known {
+            None if self.fields.len() == FieldSet::FIELDS_MAX => {
+                let last = self.fields.last_mut().expect("there are 64");
+                last.not_examined = Some(TOO_MANY_COLUMNS.to_owned());
+                FieldSet::FIELDS_MAX - 1
+            }
+            None => {
+                self.fields.push(field.clone());
+                self.fields.len() - 1
+            }
+            Some(place) => {
+                let is_too_many = self.fields[place].not_examined.as_deref() == Some(TOO_MANY_COLUMNS);
+                if !is_too_many && !field.is_former() {
+                    self.fields[place] = field.clone();
+                }
+                place
+            }
+        };
+        u8::try_from(place).expect("at most 63")
+    }
+
+    /// Whether the last column stands for several.
+    pub(crate) fn tells_apart(&self, field: usize) -> Result<(), &'static str> {
+        match self.fields.get(field).and_then(|field| field.not_examined.as_deref()) {
+            Some(TOO_MANY_COLUMNS) => Err(TOO_MANY_COLUMNS),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -193,10 +328,6 @@ impl Place {
     /// The answer's positions of the epoch's columns.
     pub(crate) fn fields(&self, fields: u64) -> u64 {
         if self.in_place { fields } else { remap(fields, &self.fields) }
-    }
-
-    fn holds(&self, register: usize, field: usize) -> bool {
-        self.register == register && self.fields.iter().any(|place| usize::from(*place) == field)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use encoding_rs::{SHIFT_JIS, UTF_8};
-use sekisho_edm::Encoding;
+use sekisho_edm::{Encoding, encoding_of};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path, encoding: Encoding) -> Result<(String, Encoding)
     Ok((text, found))
 }
 
-/// The first bytes of a file, cut behind a whole line, as UTF-8.
+/// The first bytes of a file, cut behind a whole line, as UTF-8. One that is no text, or of two encodings, is an error.
 pub(crate) fn sample(path: &Path, bytes_max: u64) -> Result<(String, Encoding)> {
     let context = || format!("cannot read `{}`", path.display());
     let mut bytes = Vec::new();
@@ -45,7 +45,8 @@ pub(crate) fn sample(path: &Path, bytes_max: u64) -> Result<(String, Encoding)> 
     if let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n').filter(|_| !whole) {
         bytes.truncate(end + 1);
     }
-    Ok(decode(&bytes, Encoding::Auto))
+    let encoding = encoding_of(&bytes).map_err(|err| anyhow::anyhow!("cannot read `{}`: {err}", path.display()))?;
+    Ok(decode(&bytes, encoding))
 }
 
 fn decode(bytes: &[u8], encoding: Encoding) -> (String, Encoding) {

@@ -62,13 +62,8 @@ fn refuse_other_numbers(ledger: &Path, index: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the index of these registers on the one before, and writes it. `None` when a file is wrong; why was told.
-pub(crate) fn build(
-    ledger: &Path,
-    key: &Arc<HashKey>,
-    registers: &[Register],
-    now: Timestamp,
-) -> Result<Option<Index>> {
+/// Builds the index of these registers on the one before, and writes it. What is wrong with a file was told before it fails.
+pub(crate) fn build(ledger: &Path, key: &Arc<HashKey>, registers: &[Register], now: Timestamp) -> Result<Index> {
     let path = &path(ledger);
     let mut builder = match read(path, key)? {
         Some(previous) => IndexBuilder::on(&previous, now),
@@ -92,10 +87,10 @@ pub(crate) fn build(
         report::print(&told, Shown { file: &name, text: "" });
     }
     if !good {
-        return Ok(None);
+        bail!("no index was built: a register's file cannot be used");
     }
     let index = builder.build();
     files::replace_private(path, |output| index.write_to(output).map_err(io::Error::other))
         .with_context(|| format!("cannot write the index `{}`", path.display()))?;
-    Ok(Some(index))
+    Ok(index)
 }

@@ -42,7 +42,11 @@ pub(crate) fn render(diagnostic: &Diagnostic, shown: Shown<'_>, renderer: &Rende
     let mut group = Group::with_title(title);
     for span in &diagnostic.spans {
         if span.file != shown.file || span.bytes.is_empty() {
-            group = group.element(annotate_snippets::Origin::path(span.file.clone()));
+            let origin = annotate_snippets::Origin::path(span.file.clone());
+            group = group.element(match span.line.and_then(|line| usize::try_from(line).ok()) {
+                Some(line) => origin.line(line),
+                None => origin,
+            });
             continue;
         }
         let bytes = clip(shown.text, span.bytes.clone());

@@ -12,7 +12,7 @@ use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::{LiveEventSender, REMEMBERED};
 use sekisho_gateway::{Gateway, Parts};
 use sekisho_ledger::{Filter, Ledger, Options, Reader};
-use sekisho_model::{Bound, Clock, Record, Registers, SystemClock, Timestamp};
+use sekisho_model::{Bound, Clock, Record, RegisterDescription, Registers, SystemClock, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Running {
         let contained =
             Reader::open(&options.dir, Arc::clone(&options.disk)).and_then(|reader| reader.contained(clock.now()));
         let contained = contained.context("cannot read from the ledger who is kept out")?;
-        record_registers(&ledger, &*clock, &index, &config.canaries)?;
+        record_registers(&ledger, &*clock, index.registers(), &config.canaries)?;
         let past = past::watch((&config.watch, &config.routes), ledger_directory, &keys.hash, clock.now())?;
         let canaries = ArcSwap::from_pointee(config.canaries.clone());
         let index = Arc::new(ArcSwap::from_pointee(index));
@@ -93,23 +93,29 @@ impl Running {
     }
 
     /// Takes a configuration and registers in force together, or keeps both. The registers are in the ledger first, so
-    /// that no finding of theirs is unexplained; when the gateway then refuses, the old ones are recorded again.
+    /// that no finding of theirs is unexplained, as far as they and the old ones look for the same: until they are in force,
+    /// the old ones are (SCO-1). When the gateway then refuses, the old ones are recorded again.
     pub(crate) fn reload(&self, config: gateway::Config, index: Index) -> Result<()> {
         let old = self.index();
         let (canaries, canaries_old) = (config.canaries.clone(), self.canaries.load_full());
         let changed = index.registers() != old.registers() || canaries != *canaries_old;
+        let record = |registers: &[RegisterDescription], canaries: &[String]| {
+            record_registers(&self.ledger, &*self.clock, registers, canaries)
+        };
         if changed {
-            record_registers(&self.ledger, &*self.clock, &index, &canaries)?;
+            record(&looked_for_by_both(old.registers(), index.registers()), &canaries)?;
         }
         if let Err(err) = self.gateway.reload(config) {
             if changed {
-                record_registers(&self.ledger, &*self.clock, &old, &canaries_old)?;
+                record(old.registers(), &canaries_old)?;
             }
             return Err(err.into());
         }
         if changed {
-            self.index.store(Arc::new(index));
-            self.canaries.store(Arc::new(canaries));
+            let index = Arc::new(index);
+            self.index.store(Arc::clone(&index));
+            self.canaries.store(Arc::new(canaries.clone()));
+            record(index.registers(), &canaries)?;
         }
         Ok(())
     }
@@ -135,11 +141,78 @@ fn bound_before(options: &Options, clock: &dyn Clock) -> Result<Vec<Bound>> {
     Ok(bound)
 }
 
+/// The new registers, with what the old ones do not look for as not examined.
+fn looked_for_by_both(old: &[RegisterDescription], new: &[RegisterDescription]) -> Vec<RegisterDescription> {
+    let mut both = new.to_vec();
+    for register in &mut both {
+        let before = old.iter().find(|before| before.name == register.name);
+        register.subject_next = register.subject_next.min(before.map_or(0, |before| before.subject_next));
+        let mut fields_before = before.into_iter().flat_map(|before| &before.fields);
+        for field in &mut register.fields {
+            // A column keeps its place over rebuilds.
+            match fields_before.next() {
+                Some(before) if before.not_examined.is_none() => {
+                    field.values_not_indexed = field.values_not_indexed.max(before.values_not_indexed);
+                }
+                _ if field.not_examined.is_none() => {
+                    field.not_examined = Some("the register was being loaded".to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    both
+}
+
 /// `canaries` names the registers of planted customers.
-fn record_registers(ledger: &Ledger, clock: &dyn Clock, index: &Index, canaries: &[String]) -> Result<()> {
-    let mut registers = index.registers().to_vec();
+fn record_registers(
+    ledger: &Ledger,
+    clock: &dyn Clock,
+    registers: &[RegisterDescription],
+    canaries: &[String],
+) -> Result<()> {
+    let mut registers = registers.to_vec();
     registers.iter_mut().for_each(|register| register.is_canary = canaries.contains(&register.name));
     let registers = Registers { at: clock.now(), registers };
     let position = ledger.append(Record::Registers(registers)).context("cannot record the registers")?;
     ledger.wait_durable(position).context("cannot record the registers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looked_for_by_both;
+    use sekisho_model::{Field, FieldKind, RegisterDescription, RegisterId, Timestamp};
+
+    fn register(name: &str, subject_next: u32, fields: &[(&str, Option<&str>, u64)]) -> RegisterDescription {
+        let field = |(name, not_examined, values_not_indexed): &(&str, Option<&str>, u64)| Field {
+            name: (*name).to_owned(),
+            kind: FieldKind::Email,
+            not_examined: not_examined.map(str::to_owned),
+            values_not_indexed: *values_not_indexed,
+        };
+        RegisterDescription {
+            id: RegisterId(0),
+            name: name.to_owned(),
+            fields: fields.iter().map(field).collect(),
+            persons: 9,
+            subject_next,
+            built_at: Timestamp(0),
+            is_canary: false,
+        }
+    }
+
+    #[test]
+    fn sco_1_until_new_registers_are_in_force_only_what_the_old_ones_look_for_too_is_looked_for() {
+        let old = [register("holders", 5, &[("mail", None, 2), ("tel", Some("no value"), 0)])];
+        let new = [
+            register("holders", 7, &[("mail", None, 0), ("tel", None, 0), ("card", None, 0)]),
+            register("applicants", 3, &[("mail", None, 0)]),
+        ];
+        let loading = Some("the register was being loaded");
+        let expected = [
+            register("holders", 5, &[("mail", None, 2), ("tel", loading, 0), ("card", loading, 0)]),
+            register("applicants", 0, &[("mail", loading, 0)]),
+        ];
+        assert_eq!(looked_for_by_both(&old, &new), expected);
+    }
 }

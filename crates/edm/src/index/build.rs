@@ -2,8 +2,10 @@
 //!
 //! A row key keeps its subject number over rebuilds, and numbers are never reused: a person who is no longer in the
 //! file keeps number, values and names as they were last seen, and a register that is not given again stays as it
-//! was. A value that a person had before and has no longer is forgotten.
+//! was. A value that a person had before and has no longer is forgotten. A column keeps its number likewise, by name and
+//! kind: a response that a rebuild overtakes means the same columns as one after it.
 
+use super::columns::{former_fields, tell_not_examined, warn_forgotten, warn_not_indexed, warn_shared};
 use super::table::{HashTable, SHARED_IDS_MAX};
 use super::{Index, NameColumn, Register, ValueColumn, register_id};
 use crate::key::{HashKey, ValueKind};
@@ -12,7 +14,9 @@ use crate::normalize::{normal_bytes, normal_chars};
 use crate::register::{ColumnConfig, RegisterConfig, Row, Rows, Told};
 use crate::value::{account, card, mail, phone, secret};
 use regex::Regex;
-use sekisho_model::{Diagnostic, Field, FieldIndex, FieldKind, RegisterDescription, RegisterId, SubjectId, Timestamp};
+use sekisho_model::{
+    Diagnostic, Field, FieldIndex, FieldKind, FieldSet, RegisterDescription, RegisterId, SubjectId, Timestamp,
+};
 use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
@@ -78,14 +82,20 @@ impl IndexBuilder {
                 format!("register `{}` is beyond the {max} registers that an index can have", config.name),
             ));
         }
-        let columns = compile_columns(config, &mut told);
         let previous = self.registers.get(at).zip(self.descriptions.get(at));
+        if let Some((register, _)) = previous {
+            check_row_key(config, register, &mut told);
+        }
+        let former = previous.map_or(&[][..], |(_, description)| &description.fields);
+        let columns = compile_columns(config, former, &mut told);
         let reading = Reading::new(&self.key, config, columns, previous.map(|(register, _)| register));
         let read = if told.is_clean() { reading.read(config, csv, file, &mut told) } else { None };
         let Some(mut reading) = read.filter(|_| told.is_clean()) else { return Err(told.into_errors()) };
-        let persons_former =
-            previous.map_or(0, |(register, description)| reading.carry_over(config, register, description));
-        let (register, description, warnings) = reading.finish(config, register_id(at), self.built_at, file);
+        let mut warnings = Vec::new();
+        let persons_former = previous
+            .map_or(0, |(register, description)| reading.carry_over(register, &description.fields, &mut warnings));
+        let (register, description) = reading.finish(config, (register_id(at), self.built_at), former, &mut warnings);
+        let warnings = warnings.into_iter().map(|warning| warning.at(file, 0..0)).collect();
         self.given.insert(config.name.clone());
         let built = Built { id: description.id, persons: description.persons, persons_former, warnings };
         if at == self.registers.len() {
@@ -109,7 +119,9 @@ impl IndexBuilder {
 struct Column {
     field: FieldIndex,
     reads: Reads,
-    values_not_indexed: u64,
+    /// Persons with a value that cannot be indexed: those of the file, and former ones.
+    not_indexed: Vec<u32>,
+    not_indexed_former: Vec<u32>,
 }
 
 /// What becomes of a column's cells.
@@ -132,16 +144,45 @@ struct Reading<'a> {
     secret_runs: Vec<(u64, secret::Shape)>,
 }
 
-fn compile_columns(config: &RegisterConfig, told: &mut Told) -> Vec<Column> {
+/// The persons of another key would all get new numbers, and each would count twice.
+fn check_row_key(config: &RegisterConfig, previous: &Register, told: &mut Told) {
+    let (name, before, now) = (&config.name, &previous.row_key, &config.row_key);
+    if before != now {
+        let title = format!(
+            "register `{name}` was built with the row key `{before}`, and `{now}` would count each person twice"
+        );
+        let help = format!(
+            "set row_key = \"{before}\" (a column that was renamed gets its name back), or give the register another name"
+        );
+        told.error(Diagnostic::error("SK150", title).help(help));
+    }
+}
+
+/// A column that was there before, by name and kind, keeps its number; others get the next ones.
+fn compile_columns(config: &RegisterConfig, former: &[Field], told: &mut Told) -> Vec<Column> {
     let mut columns = Vec::with_capacity(config.columns.len());
-    for (at, column) in config.columns.iter().enumerate().take(sekisho_model::FieldSet::FIELDS_MAX) {
+    let mut field_next = former.len();
+    for column in &config.columns {
+        let known = former.iter().position(|field| field.name == column.name && field.kind == column.kind);
+        let at = known.unwrap_or(field_next);
+        field_next = field_next.max(at + 1);
+        if at >= FieldSet::FIELDS_MAX {
+            continue;
+        }
         let field = FieldIndex(u8::try_from(at).expect("at most 64 columns were taken"));
         let reads = match (ValueKind::of(column.kind), column.kind) {
             (Some(kind), _) => Reads::Values { kind, pattern: compile_pattern(column, told), pairs: Vec::new() },
             (None, FieldKind::Name | FieldKind::Kana | FieldKind::Romaji) => Reads::Names(Vec::new()),
             (None, _) => Reads::Nothing,
         };
-        columns.push(Column { field, reads, values_not_indexed: 0 });
+        columns.push(Column { field, reads, not_indexed: Vec::new(), not_indexed_former: Vec::new() });
+    }
+    if field_next > FieldSet::FIELDS_MAX && config.columns.len() <= FieldSet::FIELDS_MAX {
+        let (name, max) = (&config.name, FieldSet::FIELDS_MAX);
+        let title = format!("register `{name}` would have had {field_next} columns over time, more than {max}");
+        let help = "give columns the names and kinds that they had, or give the register another name: its persons then \
+                    count apart from those before";
+        told.error(Diagnostic::error("SK154", title).help(help));
     }
     columns
 }
@@ -242,7 +283,9 @@ impl<'a> Reading<'a> {
                     value.is_some()
                 }
             };
-            column.values_not_indexed += u64::from(!indexed);
+            if !indexed {
+                column.not_indexed.push(subject.0);
+            }
         }
     }
 
@@ -255,14 +298,14 @@ impl<'a> Reading<'a> {
             let title = format!("lines {first} and {second} have the same row key `{row_key}`");
             told.error(
                 Diagnostic::error("SK147", title)
-                    .at(file, 0..0)
+                    .at_line(file, u64::from(second))
                     .help("a row key identifies one person: choose another column, or remove one of the rows"),
             );
         }
     }
 
     /// Takes over what is known of persons who are not in the file; says how many they are.
-    fn carry_over(&mut self, config: &RegisterConfig, previous: &Register, description: &RegisterDescription) -> u64 {
+    fn carry_over(&mut self, previous: &Register, fields: &[Field], warnings: &mut Vec<Diagnostic>) -> u64 {
         let mut present: Vec<u32> = self.rows.iter().map(|(_, subject, _)| *subject).collect();
         present.sort_unstable();
         let is_former = |subject: u32| present.binary_search(&subject).is_err();
@@ -272,13 +315,11 @@ impl<'a> Reading<'a> {
             .filter(|(_, subject)| is_former(*subject))
             .map(|(hash, subject)| (hash, subject, 0))
             .collect();
-        for (column, column_config) in self.columns.iter_mut().zip(&config.columns) {
-            let same = |field: FieldIndex| {
-                description
-                    .fields
-                    .get(usize::from(field.0))
-                    .is_some_and(|field| field.name == column_config.name && field.kind == column_config.kind)
-            };
+        for column in &mut self.columns {
+            let same = |field: FieldIndex| field == column.field;
+            let not_indexed =
+                previous.not_indexed.iter().filter(|(field, _)| same(*field)).flat_map(|(_, persons)| persons);
+            column.not_indexed_former.extend(not_indexed.copied().filter(|subject| is_former(*subject)));
             match &mut column.reads {
                 Reads::Nothing => {}
                 Reads::Values { pairs, .. } => {
@@ -296,6 +337,10 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        let kept = |field: FieldIndex| self.columns.iter().any(|column| column.field == field);
+        for (field, values) in previous.values_of(is_former).filter(|(field, values)| !kept(*field) && *values > 0) {
+            warnings.push(warn_forgotten(&fields[usize::from(field.0)], values));
+        }
         self.account_shapes.union(previous.account_shapes);
         self.secret_runs.extend_from_slice(&previous.secret_runs);
         let count = former.len() as u64;
@@ -306,12 +351,17 @@ impl<'a> Reading<'a> {
     fn finish(
         self,
         config: &RegisterConfig,
-        id: RegisterId,
-        built_at: Timestamp,
-        file: &str,
-    ) -> (Register, RegisterDescription, Vec<Diagnostic>) {
+        (id, built_at): (RegisterId, Timestamp),
+        former: &[Field],
+        warnings: &mut Vec<Diagnostic>,
+    ) -> (Register, RegisterDescription) {
         let persons = self.rows.iter().filter(|(_, _, line)| *line > 0).count() as u64;
+        if persons == 0 {
+            let title = format!("register `{}` has no row: nobody is looked for", config.name);
+            warnings.push(Diagnostic::warning("SK151", title).help("is the file complete?"));
+        }
         let mut register = Register {
+            row_key: config.row_key.clone(),
             row_keys: HashTable::new(self.rows.into_iter().map(|(hash, subject, _)| (hash, subject)).collect()),
             subject_next: self.subject_next,
             account_shapes: self.account_shapes,
@@ -320,36 +370,47 @@ impl<'a> Reading<'a> {
         };
         register.secret_runs.sort_unstable();
         register.secret_runs.dedup();
-        let mut fields = Vec::with_capacity(self.columns.len());
-        let mut warnings = Vec::new();
-        for (mut column, column_config) in self.columns.into_iter().zip(&config.columns) {
-            match column.reads {
+        let mut fields = former_fields(former);
+        for (column, column_config) in self.columns.into_iter().zip(&config.columns) {
+            let Column { field, reads, mut not_indexed, not_indexed_former } = column;
+            let unreadable = not_indexed.len() as u64;
+            match reads {
                 Reads::Nothing => {}
-                Reads::Names(fingerprints) => register.names.push(NameColumn { field: column.field, fingerprints }),
+                Reads::Names(fingerprints) => register.names.push(NameColumn { field, fingerprints }),
                 Reads::Values { kind, mut pairs, .. } => {
                     let shared = remove_shared(&mut pairs);
-                    column.values_not_indexed += shared;
-                    if shared > 0 {
-                        warnings.push(warn_shared(column_config, shared, file));
+                    if !shared.is_empty() {
+                        warnings.push(warn_shared(column_config, shared.len()));
                     }
-                    let table = HashTable::new(pairs);
-                    register.values.push(ValueColumn { field: column.field, kind, table });
+                    not_indexed.extend(shared);
+                    register.values.push(ValueColumn { field, kind, table: HashTable::new(pairs) });
                 }
             }
-            if column.values_not_indexed > 0 {
-                warnings.push(warn_not_indexed(column_config, column.values_not_indexed, file));
+            if unreadable > 0 {
+                warnings.push(warn_not_indexed(column_config, unreadable));
             }
-            fields.push(Field {
-                name: column_config.name.clone(),
-                kind: column_config.kind,
-                not_examined: not_examined(column_config.kind),
-                values_not_indexed: column.values_not_indexed,
-            });
+            not_indexed.extend(not_indexed_former);
+            not_indexed.sort_unstable();
+            not_indexed.dedup();
+            let (name, kind) = (column_config.name.clone(), column_config.kind);
+            let described = Field { name, kind, not_examined: None, values_not_indexed: not_indexed.len() as u64 };
+            if !not_indexed.is_empty() {
+                register.not_indexed.push((field, not_indexed));
+            }
+            match fields.get_mut(usize::from(field.0)) {
+                Some(place) => *place = described,
+                None => fields.push(described),
+            }
         }
+        register.values.sort_by_key(|column| column.field);
+        register.names.sort_by_key(|column| column.field);
+        register.not_indexed.sort_by_key(|(field, _)| *field);
+        tell_not_examined(&mut fields, &register);
         // What its persons are for is the configuration's, not the index's.
         let is_canary = false;
-        let description = RegisterDescription { id, name: config.name.clone(), fields, persons, built_at, is_canary };
-        (register, description, warnings)
+        let (name, subject_next) = (config.name.clone(), register.subject_next);
+        let description = RegisterDescription { id, name, fields, persons, subject_next, built_at, is_canary };
+        (register, description)
     }
 }
 
@@ -395,46 +456,16 @@ fn put_fingerprint(fingerprints: &mut Vec<Fingerprint>, subject: SubjectId, fing
     fingerprints[at] = fingerprint;
 }
 
-/// Takes out values that too many persons share; says how many pairs that were.
-fn remove_shared(pairs: &mut Vec<(u64, u32)>) -> u64 {
+/// Takes out values that too many persons share; gives the persons of whom that was one.
+fn remove_shared(pairs: &mut Vec<(u64, u32)>) -> Vec<u32> {
     pairs.sort_unstable();
     pairs.dedup();
-    let before = pairs.len();
+    let mut persons = Vec::new();
     let shared: HashSet<u64> =
         pairs.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > SHARED_IDS_MAX).map(|same| same[0].0).collect();
     if !shared.is_empty() {
+        persons.extend(pairs.iter().filter(|(hash, _)| shared.contains(hash)).map(|(_, subject)| *subject));
         pairs.retain(|(hash, _)| !shared.contains(hash));
     }
-    (before - pairs.len()) as u64
-}
-
-fn warn_shared(column: &ColumnConfig, cells: u64, file: &str) -> Diagnostic {
-    let title =
-        format!("{cells} cells of column `{}` hold a value that more than {SHARED_IDS_MAX} persons share", column.name);
-    Diagnostic::warning("SK148", title).at(file, 0..0).help("such a value identifies nobody and is not looked for")
-}
-
-fn warn_not_indexed(column: &ColumnConfig, values: u64, file: &str) -> Diagnostic {
-    let wanted = match column.kind {
-        FieldKind::Email => "a mail address such as `name@example.jp`",
-        FieldKind::AccountId => "letters and digits with four digits in a row, and the pattern if one is set",
-        FieldKind::Pan => "13 to 19 digits with a right check digit",
-        FieldKind::Phone => "10 or 11 digits that begin with 0, or a number that begins with +81",
-        FieldKind::Secret => "at most 256 ASCII characters with 12 letters or digits in a row",
-        FieldKind::Name | FieldKind::Kana | FieldKind::Romaji => {
-            "a surname and a given name with a space between them, or at least two characters"
-        }
-        FieldKind::BirthDate | FieldKind::Address | FieldKind::Text => "any text",
-    };
-    let title = format!("{values} values of column `{}` cannot be indexed and are never found", column.name);
-    Diagnostic::warning("SK149", title).at(file, 0..0).help(format!("{} is {wanted}", column.kind.name()))
-}
-
-fn not_examined(kind: FieldKind) -> Option<String> {
-    match kind {
-        FieldKind::BirthDate | FieldKind::Address | FieldKind::Text => {
-            Some(format!("no detector for `{}` yet", kind.name()))
-        }
-        _ => None,
-    }
+    persons
 }

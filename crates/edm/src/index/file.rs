@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 12] = b"sekisho-edm\n";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The longest text in the file: names of registers and columns, reasons.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Elements that are read at once, so that a false length cannot allocate much.
@@ -85,8 +85,10 @@ impl Index {
         let mut descriptions = Vec::with_capacity(count);
         let mut registers = Vec::with_capacity(count);
         for at in 0..count {
-            let description = from.description(at)?;
-            registers.push(from.register(&description)?);
+            let mut description = from.description(at)?;
+            let register = from.register(&description)?;
+            description.subject_next = register.subject_next;
+            registers.push(register);
             descriptions.push(description);
         }
         from.finish()?;
@@ -155,6 +157,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn register(&mut self, register: &Register) -> Result<(), IndexError> {
+        self.text(&register.row_key)?;
         self.u32(register.subject_next)?;
         self.table(&register.row_keys)?;
         self.u32(len_u32(register.values.len()))?;
@@ -167,6 +170,12 @@ impl<W: Write> Writer<'_, W> {
             self.u32(u32::from(column.field.0))?;
             self.u64(column.fingerprints.len() as u64)?;
             column.fingerprints.iter().try_for_each(|fingerprint| self.u64(fingerprint.0))?;
+        }
+        self.u32(len_u32(register.not_indexed.len()))?;
+        for (field, persons) in &register.not_indexed {
+            self.u32(u32::from(field.0))?;
+            self.u64(persons.len() as u64)?;
+            persons.iter().try_for_each(|person| self.u32(*person))?;
         }
         self.u64(register.account_shapes.runs)?;
         self.u64(register.account_shapes.lens)?;
@@ -273,12 +282,14 @@ impl<R: Read> Reader<'_, R> {
             let not_examined = Some(self.text()?).filter(|reason| !reason.is_empty());
             fields.push(Field { name, kind, not_examined, values_not_indexed: self.u64()? });
         }
-        Ok(RegisterDescription { id: super::register_id(at), name, fields, persons, built_at, is_canary: false })
+        let (id, subject_next, is_canary) = (super::register_id(at), 0, false);
+        Ok(RegisterDescription { id, name, fields, persons, subject_next, built_at, is_canary })
     }
 
     fn register(&mut self, description: &RegisterDescription) -> Result<Register, IndexError> {
-        let subject_next = self.u32()?;
-        let mut register = Register { subject_next, row_keys: self.table(subject_next)?, ..Register::default() };
+        let (row_key, subject_next) = (self.text()?, self.u32()?);
+        let row_keys = self.table(subject_next)?;
+        let mut register = Register { row_key, subject_next, row_keys, ..Register::default() };
         let columns = self.u32()? as usize;
         check(columns <= FieldSet::FIELDS_MAX, "too many columns")?;
         for _ in 0..columns {
@@ -293,6 +304,13 @@ impl<R: Read> Reader<'_, R> {
             let len = self.len(u64::from(subject_next), "more names than persons")?;
             let fingerprints = self.elements(len, |bytes| Fingerprint(u64::from_le_bytes(bytes)))?;
             register.names.push(NameColumn { field, fingerprints });
+        }
+        let columns = self.u32()? as usize;
+        check(columns <= FieldSet::FIELDS_MAX, "too many columns")?;
+        for _ in 0..columns {
+            let (field, _) = self.field(description)?;
+            let len = self.len(u64::from(subject_next), "more persons than there are")?;
+            register.not_indexed.push((field, self.elements(len, u32::from_le_bytes)?));
         }
         register.account_shapes = account::Shapes { runs: self.u64()?, lens: self.u64()? };
         let runs = self.len(u64::from(u32::MAX), "too many secrets")?;

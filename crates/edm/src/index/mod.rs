@@ -1,9 +1,10 @@
 //! The index: the firm's registers as keyed hashes, ready to be searched.
 //!
-//! Immutable and without any value in clear. `build` makes it from register files, `file` stores it, `table` is its
-//! one data structure. About 85 bytes a person with four strong fields and three names.
+//! Immutable and without any value in clear. `build` makes it from register files (`columns` says what of them is looked
+//! for), `file` stores it, `table` is its one data structure. About 85 bytes a person with four strong fields and three names.
 
 mod build;
+mod columns;
 mod file;
 mod table;
 #[cfg(test)]
@@ -33,12 +34,16 @@ pub struct Index {
 /// The contents of one register.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Register {
+    /// The column of the row keys: another one would give everybody a new number.
+    row_key: String,
     /// Row keys and the subjects they were given, removed persons included.
     row_keys: HashTable,
     /// The first number that no person has had.
     subject_next: u32,
     values: Vec<ValueColumn>,
     names: Vec<NameColumn>,
+    /// By column, the persons with a value that cannot be indexed, sorted.
+    not_indexed: Vec<(FieldIndex, Vec<u32>)>,
     /// Which forms the account ids have.
     account_shapes: account::Shapes,
     /// Anchor runs of the secrets, and how the secrets lie around them.
@@ -113,6 +118,13 @@ impl Index {
         let at = self.descriptions.iter().position(|description| description.name == register)?;
         let hash = self.key.row_key(register, row_key.trim());
         self.registers.get(at)?.row_keys.find(hash).first().copied().map(SubjectId)
+    }
+
+    /// The column of the register's file by which its persons are known; `None` when there is no such register.
+    #[must_use]
+    pub fn row_key(&self, register: &str) -> Option<&str> {
+        let at = self.descriptions.iter().position(|description| description.name == register)?;
+        self.registers.get(at).map(|register| register.row_key.as_str())
     }
 
     /// All subjects that have this value in a column of this kind, in any register: those whom a log-in by it names.
@@ -191,6 +203,23 @@ impl Index {
             .iter()
             .filter_map(move |column| Some((column.field, *column.fingerprints.get(subject.id.0 as usize)?)))
             .filter(|(_, fingerprint)| fingerprint.0 != 0)
+    }
+}
+
+impl Register {
+    /// How many values each column has of the persons that are wanted.
+    fn values_of<'a>(
+        &'a self,
+        is_wanted: impl Fn(u32) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = (FieldIndex, u64)> + 'a {
+        let values = self.values.iter().map(move |column| {
+            (column.field, column.table.ids().iter().filter(|subject| is_wanted(**subject)).count() as u64)
+        });
+        let names = self.names.iter().map(move |column| {
+            let wanted = (0..).zip(&column.fingerprints).filter(|(subject, it)| it.0 != 0 && is_wanted(*subject));
+            (column.field, wanted.count() as u64)
+        });
+        values.chain(names)
     }
 }
 

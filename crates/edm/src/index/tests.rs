@@ -200,6 +200,153 @@ fn a_rebuild_keeps_numbers_and_former_persons() {
     assert_eq!(subjects(second, body), [0, 0, 1, 2], "the old mail of 10002 is forgotten");
 }
 
+/// The columns of a register as configured, by name and kind.
+fn columns(columns: &[(&str, FieldKind)]) -> RegisterConfig {
+    let column =
+        |(name, kind): &(&str, FieldKind)| ColumnConfig { name: (*name).to_owned(), kind: *kind, pattern: None };
+    RegisterConfig { columns: columns.iter().map(column).collect(), ..config() }
+}
+
+/// The index, and the warnings' codes, when the register is built again.
+fn rebuild(previous: &Index, config: &RegisterConfig, csv: &str) -> (Index, Vec<&'static str>) {
+    let mut builder = IndexBuilder::on(previous, Timestamp(9));
+    let built = builder.register(config, csv.as_bytes(), "holders.csv").expect("a good register");
+    (builder.build(), built.warnings.iter().map(|warning| warning.code).collect())
+}
+
+/// Each column in the order of the numbers, with why it is not examined.
+fn described(index: &Index) -> Vec<(&str, &str)> {
+    let fields = index.registers()[0].fields.iter();
+    fields.map(|field| (field.name.as_str(), field.not_examined.as_deref().unwrap_or("looked for"))).collect()
+}
+
+#[test]
+fn a_column_keeps_its_number_by_name_and_kind() {
+    use FieldKind::{AccountId, Email, Phone, Text};
+    let csv = "id,mail,tel\n10001,a@mail.example,03-5550-0101\n";
+    let (first, _) = rebuild(&Index::empty(key()), &columns(&[("mail", Email), ("tel", Phone)]), csv);
+    let (swapped, _) = rebuild(&first, &columns(&[("tel", Phone), ("id", AccountId), ("mail", Email)]), csv);
+    assert_eq!(described(&swapped), [("mail", "looked for"), ("tel", "looked for"), ("id", "looked for")]);
+    let (changed, _) = rebuild(&swapped, &columns(&[("tel", Text), ("mail", Email)]), csv);
+    let (former, none) = ("no longer a column of the register", "no detector for `text` yet");
+    assert_eq!(described(&changed), [("mail", "looked for"), ("tel", former), ("id", former), ("tel", none)]);
+    let (back, _) = rebuild(&changed, &columns(&[("tel", Phone)]), csv);
+    assert_eq!(described(&back), [("mail", former), ("tel", "looked for"), ("id", former), ("tel", former)]);
+}
+
+#[test]
+fn more_columns_over_time_than_a_set_holds_are_refused() {
+    let mut index = Index::empty(key());
+    for round in 0..4 {
+        let names: Vec<String> = (0..20).map(|at| format!("column-{round}-{at}")).collect();
+        let named: Vec<(&str, FieldKind)> = names.iter().map(|name| (name.as_str(), FieldKind::Text)).collect();
+        let csv = format!("id,{}\n10001{}\n", names.join(","), ",".repeat(20));
+        if round < 3 {
+            index = rebuild(&index, &columns(&named), &csv).0;
+            continue;
+        }
+        let mut builder = IndexBuilder::on(&index, Timestamp(9));
+        let told = builder.register(&columns(&named), csv.as_bytes(), "holders.csv").expect_err("80 columns");
+        assert_eq!(
+            told[0].to_string(),
+            "error[SK154]: register `holders` would have had 80 columns over time, more than 64"
+        );
+    }
+}
+
+#[test]
+fn another_row_key_is_refused_for_it_would_count_each_person_twice() {
+    let first = build("id,mail,name\n10001,a@mail.example,山田 太郎\n");
+    let mut builder = IndexBuilder::on(&first, Timestamp(9));
+    let other = RegisterConfig { row_key: "mail".to_owned(), ..config() };
+    let told = builder.register(&other, "id,mail,name\n10001,a@mail.example,\n".as_bytes(), "holders.csv");
+    assert_eq!(
+        told.expect_err("another key")[0].to_string(),
+        "error[SK150]: register `holders` was built with the row key `id`, and `mail` would count each person twice"
+    );
+    assert_eq!(first.row_key("holders"), Some("id"));
+}
+
+#[test]
+fn sco_1_a_column_without_values_is_not_examined() {
+    let index = build("id,mail,name\n10001,,\n");
+    let empty = "the register holds no value of it";
+    assert_eq!(described(&index), [("id", "looked for"), ("mail", empty), ("name", empty)]);
+    let (index, warnings) = rebuild(&Index::empty(key()), &config(), "id,mail,name\n");
+    assert_eq!(described(&index), [("id", empty), ("mail", empty), ("name", empty)]);
+    assert_eq!(warnings, ["SK151"]);
+}
+
+#[test]
+fn sco_1_names_without_an_anchor_are_not_examined() {
+    let (index, _) = rebuild(&Index::empty(key()), &columns(&[("name", FieldKind::Name)]), "id,name\n1,山田 太郎\n");
+    assert!(described(&index)[0].1.starts_with("names are looked for only near a mail"), "{index:?}");
+}
+
+#[test]
+fn sco_1_values_of_former_persons_that_could_not_be_indexed_still_count() {
+    let first = build("id,mail,name\n10001,nobody,\n10002,b@mail.example,\n");
+    let (second, _) = rebuild(&first, &config(), "id,mail,name\n10002,b@mail.example,\n");
+    assert_eq!(second.registers()[0].fields[1].values_not_indexed, 1);
+    let (third, _) = rebuild(&second, &config(), "id,mail,name\n10001,a@mail.example,\n10002,b@mail.example,\n");
+    assert_eq!(third.registers()[0].fields[1].values_not_indexed, 0, "the person's value was corrected");
+}
+
+#[test]
+fn values_of_former_persons_that_a_renamed_column_drops_are_told() {
+    let first = build("id,mail,name\n10001,a@mail.example,山田 太郎\n10002,b@mail.example,鈴木 花子\n");
+    let renamed = columns(&[("id", FieldKind::AccountId), ("e_mail", FieldKind::Email), ("name", FieldKind::Name)]);
+    let (index, warnings) = rebuild(&first, &renamed, "id,e_mail,name\n10002,b@mail.example,鈴木 花子\n");
+    assert_eq!(warnings, ["SK153"]);
+    assert_eq!(subjects(index, "a@mail.example"), [] as [u32; 0]);
+}
+
+#[test]
+fn a_row_without_end_is_refused_before_it_is_read_whole() {
+    use std::io::Read;
+    let unclosed = "id,mail,name\n10001,\"a@mail.example,\n".as_bytes().chain(std::io::repeat(b'x'));
+    let mut builder = IndexBuilder::new(key(), Timestamp(5));
+    let told = builder.register(&config(), unclosed, "holders.csv").expect_err("too long");
+    assert_eq!(told[0].to_string(), "error[SK155]: the row that begins on line 2 is longer than 1024 KiB");
+    assert_eq!(told[0].spans[0].line, Some(2));
+    let long = format!("id,mail,name\n10001,a@mail.example,{}\n", "x".repeat(3 << 20));
+    assert_eq!(errors(&config(), long), ["error[SK155]: the row that begins on line 2 is longer than 1024 KiB"]);
+}
+
+#[test]
+fn lines_are_counted_alike_whatever_ends_them() {
+    let csv = "id,mail,name\n1,a,b\n2,a\n3,\"c\nd\",e\n1,a,b\n4,a\n";
+    let told = [
+        "error[SK138]: line 3 has 2 cells where the first row has 3",
+        "error[SK138]: line 7 has 2 cells where the first row has 3",
+        "error[SK147]: lines 2 and 6 have the same row key `id`",
+    ];
+    assert_eq!(errors(&config(), csv), told);
+    assert_eq!(errors(&config(), csv.replace('\n', "\r\n")), told);
+}
+
+#[test]
+fn another_separator_and_a_file_that_is_no_text_say_so() {
+    assert_eq!(
+        errors(&config(), "id;mail;name\n1;a@mail.example;x\n"),
+        ["error[SK152]: register file `holders.csv` has one column only, whose name holds a semicolon"]
+    );
+    assert_eq!(errors(&config(), b"i\0d\0,\0m\0"), ["error[SK140]: line 1, column 1: a NUL byte, which no text has"]);
+}
+
+#[test]
+fn a_file_of_two_encodings_is_refused_when_one_is_named_too() {
+    let (row, _, _) = encoding_rs::SHIFT_JIS.encode("10002,b@mail.example,鈴木 花子\n");
+    let csv = ["id,mail,name\n10001,a@mail.example,佐藤 健\n".as_bytes(), &row].concat();
+    let named = RegisterConfig { encoding: Encoding::ShiftJis, ..config() };
+    assert_eq!(
+        errors(&named, csv),
+        ["error[SK141]: line 2, column 3 (`name`): reads as UTF-8, but the file is Shift_JIS since line 1"]
+    );
+    let mixed = ["佐藤 健\n".as_bytes(), &row].concat();
+    assert!(crate::encoding_of(&mixed).is_err_and(|err| err.starts_with("line 2 reads as Shift_JIS")));
+}
+
 #[test]
 fn a_register_that_failed_can_be_given_again() {
     let mut builder = IndexBuilder::new(key(), Timestamp(0));

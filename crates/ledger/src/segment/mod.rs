@@ -19,7 +19,7 @@ mod tests;
 mod whole;
 
 pub(crate) use builder::Builder;
-pub(crate) use scan::{findings, records_lost, responses, shown};
+pub(crate) use scan::{findings, records_lost, responses, routes, shown};
 pub(crate) use whole::{events, records};
 
 use sekisho_model::Record;

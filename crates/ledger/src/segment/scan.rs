@@ -66,12 +66,14 @@ pub(crate) fn findings(
             continue;
         }
         let (sources, sequences, times) = (group.whole("source")?, group.whole("sequence")?, group.whole("at")?);
-        let columns = Findings::read(&group)?;
+        let (columns, sessions) = (Findings::read(&group)?, group.text("session")?);
+        let sessions: Vec<_> = sessions.map(|word| word.and_then(session_key)).collect();
         for row in (0..group.rows()).filter(|row| rows.have(*row)) {
             let found = columns.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
             if filter.wants(&found) {
                 let response = response(sources[row], sequences[row]);
-                each(FindingRow { response, at: Timestamp(times[row]), found });
+                let session = sessions.get(row).copied().flatten();
+                each(FindingRow { response, at: Timestamp(times[row]), session, found });
             }
         }
     }
@@ -132,13 +134,17 @@ pub(crate) fn responses(
             continue;
         }
         let times = group.whole("at")?;
-        let inspections = if rows.are_none() { Vec::new() } else { inspections(&group)? };
+        let (inspections, requests) = match rows.are_none() {
+            true => (Vec::new(), Vec::new()),
+            false => (inspections(&group)?, group.whole_if("request_at")?),
+        };
         for (row, response) in ids.enumerate() {
             let at = Timestamp(times[row]);
             if around.covers(at) {
                 let told = match inspections.get(row) {
                     Some(inspection) if rows.have(row) => {
-                        Told::Ended(at, inspection.ok_or_else(|| not_a(path, row, "response"))?)
+                        let inspection = inspection.ok_or_else(|| not_a(path, row, "response"))?;
+                        Told::Ended { began: requests[row].map_or(at, Timestamp), at, inspection }
                     }
                     _ => Told::Number,
                 };
@@ -175,6 +181,15 @@ fn open_responses(
 fn ids(group: &Group<'_>) -> Result<impl Iterator<Item = ResponseId>, Error> {
     let (sources, sequences) = (group.whole("source")?, group.whole("sequence")?);
     Ok(sources.into_iter().zip(sequences).map(|(source, sequence)| response(source, sequence)))
+}
+
+/// Gives the route of each response of a file.
+pub(crate) fn routes(disk: &dyn Disk, path: &Path, each: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    for group in TableFile::open(disk, path)?.groups() {
+        let routes = group.text("route")?;
+        (0..group.rows()).filter_map(|row| routes.at(row)).for_each(&mut *each);
+    }
+    Ok(())
 }
 
 /// Records that could not be written in the filter's period, by the heartbeats of a file.

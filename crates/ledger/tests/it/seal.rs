@@ -23,6 +23,7 @@ fn one_of_each(first: u64) -> Vec<Record> {
         name: "account_holders".into(),
         fields: vec![field],
         persons: 9,
+        subject_next: 9,
         built_at: T0,
         is_canary: false,
     };
@@ -131,7 +132,7 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
         let of_clients = Filter { client, ..Filter::default() };
         assert_eq!(count(&of_clients), (61, 1));
         let mut ends = 0;
-        let each = |row: ResponseRow| ends += u32::from(matches!(row.told, Told::Ended(..)));
+        let each = |row: ResponseRow| ends += u32::from(matches!(row.told, Told::Ended { .. }));
         reader.responses(&of_clients, Duration::ZERO, each).expect("reads");
         assert_eq!(ends, 61);
         let subject = Some(Subject { register: RegisterId(0), id: SubjectId(5) });

@@ -109,6 +109,7 @@ fn registers(at: Timestamp) -> Registers {
         name: name.into(),
         fields: fields.clone(),
         persons,
+        subject_next: u32::MAX,
         built_at: START,
         is_canary: false,
     };

@@ -22,6 +22,7 @@ fn registers() -> Record {
         name: format!("register {id}"),
         fields: vec![field("氏名", FieldKind::Name), field("mail", FieldKind::Email)],
         persons: 9,
+        subject_next: 9,
         built_at: AT,
         is_canary,
     };

@@ -110,6 +110,7 @@ fn question() -> impl Strategy<Value = Question> {
             sessions,
             route,
             subject,
+            lists_sessions: true,
         },
     )
 }
@@ -126,6 +127,7 @@ fn registers(at: Timestamp, number: u16, is_swapped: bool) -> Record {
         name: "holders".into(),
         fields,
         persons: 9,
+        subject_next: 9,
         built_at: T0,
         is_canary: false,
     };

@@ -1,18 +1,19 @@
 //! `sekisho edm scan`: whose data is in a file that was found. The same detector as the gateway's, over a file instead of
 //! a response; the answer has the form of `sekisho scope`, so that a case takes both.
 
+use super::row_keys::{self, RegisterFile};
 use super::{Done, Usage};
-use crate::{keys, learn, register_file, register_index};
+use crate::{keys, register_index};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use sekisho_edm::{Encoding, Found, Index, Reflected, Scanner};
+use sekisho_edm::{Found, Index, Reflected, Scanner};
 use sekisho_gateway::inspect::{SNIFF_BYTES, reason_name, text_form};
 use sekisho_model::{
     ByteRange, Clock, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, Registers,
     SourceId, Subject, SystemClock, Timestamp, Transaction, Uninspectable,
 };
 use sekisho_scope::table::{Colour, render_found};
-use sekisho_scope::{Answer, Question, answer_records, rows};
+use sekisho_scope::{Answer, Question, answer_records};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
@@ -47,9 +48,9 @@ pub(crate) struct Scan {
     keys: PathBuf,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// For --format csv: the firm's register file, to name the persons by row key.
-    #[arg(long, value_name = "FILE")]
-    register: Option<PathBuf>,
+    /// For --format csv: the firm's register file, to name the persons by row key. Its name is the register's, or say which.
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = row_keys::register_file)]
+    register: Option<RegisterFile>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -84,32 +85,24 @@ impl Scan {
         let examined: Vec<Examined> = self.files.iter().map(|file| examine(&index, file)).collect::<Result<_>>()?;
         let now = SystemClock::new().now();
         let answer = answer(&index, &examined, now);
-        let output = match self.format {
-            Format::Table => table(&examined, &answer),
-            Format::Json => json(&examined, &answer)?,
+        let (output, done) = match self.format {
+            Format::Table => (table(&examined, &answer), Done::Yes),
+            Format::Json => (json(&examined, &answer)?, Done::Yes),
             Format::Csv => self.csv(&index, &answer)?,
         };
         match std::io::stdout().write_all(&output) {
             Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(err).context("cannot write the answer"),
-            _ => Ok(Done::Yes),
+            _ => Ok(done),
         }
     }
 
-    fn csv(&self, index: &Index, answer: &Answer) -> Result<Vec<u8>> {
+    fn csv(&self, index: &Index, answer: &Answer) -> Result<(Vec<u8>, Done)> {
         let Some(file) = &self.register else {
             return Err(Usage::error(
                 "--format csv needs --register FILE: the index itself does not know the row keys",
             ));
         };
-        let register = learn::learn(file)?.register();
-        let (text, _) = register_file::read(file, Encoding::Auto)?;
-        let keys = rows::row_keys(text.as_bytes(), &register.config.row_key)?;
-        let mut output = Vec::new();
-        let joined = rows::write(answer, index, &register.config.name, keys, &mut output)?;
-        if joined.missing > 0 {
-            eprintln!("warning: {} persons found are not in {}", joined.missing, file.display());
-        }
-        Ok(output)
+        row_keys::csv(answer, index, file, &[])
     }
 }
 

@@ -15,6 +15,7 @@ mod observe;
 mod policy;
 mod register;
 mod register_site;
+mod row_keys;
 mod scope;
 mod serve;
 mod verify;

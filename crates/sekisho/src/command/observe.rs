@@ -73,7 +73,7 @@ pub(crate) fn upstream(text: &str) -> Result<UpstreamUrl, String> {
 impl Arguments {
     pub(crate) fn run(self) -> Result<Done> {
         let keys = keys::load_or_create(&self.keys)?;
-        let Some(index) = self.index(&keys.hash)? else { return Ok(Done::No) };
+        let index = self.index(&keys.hash)?;
         let (sender, events) = live_events();
         let running = Running::start(self.gateway(), &self.ledger, &keys, index, Some(sender))?;
         self.welcome(&running);
@@ -86,11 +86,11 @@ impl Arguments {
         Ok(Done::Yes)
     }
 
-    /// The index of the registers given, told as they were understood; `None` when a file is wrong.
-    fn index(&self, key: &Arc<sekisho_edm::HashKey>) -> Result<Option<Index>> {
+    /// The index of the registers given, told as they were understood.
+    fn index(&self, key: &Arc<sekisho_edm::HashKey>) -> Result<Index> {
         let path = register_index::path(&self.ledger);
         if self.register.is_empty() && self.canaries.is_empty() {
-            return Ok(Some(register_index::read(&path, key)?.unwrap_or_else(|| Index::empty(Arc::clone(key)))));
+            return Ok(register_index::read(&path, key)?.unwrap_or_else(|| Index::empty(Arc::clone(key))));
         }
         let mut registers: Vec<Register> = Vec::new();
         for file in self.register.iter().chain(&self.canaries) {

@@ -72,7 +72,6 @@ impl Build {
         }
         let key = keys::hash_key(&config.keys)?;
         let index = register_index::build(&config.ledger.directory, &key, &config.registers, SystemClock::new().now())?;
-        let Some(index) = index else { return Ok(Done::No) };
         for register in index.registers() {
             println!("built {}: {} persons", register.name, count(register.persons));
         }

@@ -1,19 +1,23 @@
 //! `sekisho scope`: whose data left, which fields, since when, and what was not examined.
 
+use super::row_keys::{self, RegisterFile};
 use super::{Done, Usage, check};
 use crate::config::Register;
-use crate::{keys, learn, register_file, register_index, times};
-use anyhow::{Context, Result, bail};
+use crate::{keys, register_index, times};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use sekisho_edm::{Encoding, Index};
+use sekisho_edm::Index;
 use sekisho_ledger::{Reader, RealDisk, append_query};
 use sekisho_model::{AccountKey, Clock, Query, SessionKey, SubjectId, SystemClock, Timestamp};
 use sekisho_scope::table::{Colour, render};
-use sekisho_scope::{Answer, Question, rows};
+use sekisho_scope::{Answer, Question};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Routes that a hint names.
+const ROUTES_MAX: usize = 50;
 
 /// Ask the ledger: whose data left, which fields, since when. Every question is itself recorded.
 #[derive(clap::Args)]
@@ -39,7 +43,7 @@ pub(crate) struct Arguments {
     /// A client's address, or a network such as 203.0.113.0/24.
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = network)]
     client: Option<ipnet::IpNet>,
-    /// A session's keyed hash, as answers name it.
+    /// A session's keyed hash: `sessions` in the JSON lists those that fields went to.
     #[arg(long, value_name = "HASH", value_parser = session)]
     session: Option<SessionKey>,
     /// An account's keyed hash, as alerts name it: all sessions that were ever its.
@@ -54,9 +58,9 @@ pub(crate) struct Arguments {
     /// How to answer.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// For --format csv: the firm's register file, to name the persons by row key.
-    #[arg(long, value_name = "FILE")]
-    register: Option<PathBuf>,
+    /// For --format csv: the firm's register file, to name the persons by row key. Its name is the register's, or say which.
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = row_keys::register_file)]
+    register: Option<RegisterFile>,
     /// Who asks; recorded in the ledger. Default: $SUDO_USER, else $USER.
     #[arg(long)]
     operator: Option<String>,
@@ -77,48 +81,64 @@ impl Arguments {
             (self.ledger, self.keys, registers) = (config.ledger.directory, config.keys, config.registers);
         }
         if self.format == Format::Csv && self.register.is_none() {
-            return Err(Usage::error(
-                "--format csv needs --register FILE: the ledger itself does not know the row keys",
-            ));
+            self.register = Some(row_keys::only_register(&registers)?);
         }
         let clock = SystemClock::new();
         let now = clock.now();
         let cannot_read = || format!("cannot read the ledger `{}`", self.ledger.display());
         let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).with_context(cannot_read)?;
         let sessions = self.account.map(|account| reader.sessions_of(account)).transpose().with_context(cannot_read)?;
-        let question = Question { sessions: sessions.map(Arc::new), ..self.question(now)? };
+        let Some(question) = self.question(now)? else {
+            // Whether somebody is a customer is an answer, too.
+            self.record(&clock, 0)?;
+            return Ok(Done::No);
+        };
+        let question = Question { sessions: sessions.map(Arc::new), ..question };
         let answer = sekisho_scope::ask(&reader, &question, now).with_context(cannot_read)?;
-        let output = self.output(&answer, &registers)?;
-        self.record(&clock, &answer)?;
-        print(&output)
+        if let Some(route) = self.route.as_ref().filter(|_| answer.coverage.responses == 0) {
+            let known = reader.routes(ROUTES_MAX).with_context(cannot_read)?;
+            if !known.contains(route) {
+                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                eprintln!("hint: no request came by a route `{route}`; the ledger has: {known}");
+            }
+        }
+        let (output, done) = self.output(&answer, &registers)?;
+        self.record(&clock, answer.persons())?;
+        print(&output)?;
+        Ok(done)
     }
 
-    fn question(&self, now: Timestamp) -> Result<Question> {
+    /// The question; `None` when nobody in the register has the row key that is asked about, which was told.
+    fn question(&self, now: Timestamp) -> Result<Option<Question>> {
         let zone = TimeZone::system();
         let time = |text: &Option<String>| {
             text.as_ref().map(|text| times::parse(text, now, &zone)).transpose().map_err(Usage::error)
         };
-        Ok(Question {
-            from: time(&self.from)?,
-            to: time(&self.to)?,
-            client: self.client,
-            session: self.session,
-            sessions: None,
-            route: self.route.clone(),
-            subject: self.subject_id()?,
-        })
+        let (from, to) = (time(&self.from)?, time(&self.to)?);
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            return Err(Usage::error("--from is not before --to: no time lies between them"));
+        }
+        let subject = match self.subject_id()? {
+            Some((register, None)) => {
+                eprintln!("register `{register}` has no row with this key, and had none in any build");
+                return Ok(None);
+            }
+            Some((register, Some(id))) => Some((register, id)),
+            None => None,
+        };
+        let (client, session, route) = (self.client, self.session, self.route.clone());
+        let lists_sessions = self.format != Format::Csv;
+        Ok(Some(Question { from, to, client, session, sessions: None, route, subject, lists_sessions }))
     }
 
-    fn subject_id(&self) -> Result<Option<(String, SubjectId)>> {
+    fn subject_id(&self) -> Result<Option<(String, Option<SubjectId>)>> {
         let Some((register, row_key)) = &self.subject else { return Ok(None) };
         let index = self.index()?;
         if !index.registers().iter().any(|known| known.name == *register) {
             let known = index.registers().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
-            bail!("there is no register `{register}`; the index has: {known}");
+            return Err(Usage::error(format!("there is no register `{register}`; the index has: {known}")));
         }
-        let id = index.subject(register, row_key);
-        let id = id.with_context(|| format!("register `{register}` has no row with this key"))?;
-        Ok(Some((register.clone(), id)))
+        Ok(Some((register.clone(), index.subject(register, row_key))))
     }
 
     fn index(&self) -> Result<Index> {
@@ -127,44 +147,26 @@ impl Arguments {
         index.with_context(|| format!("there is no index `{}`: no register was built for this ledger", path.display()))
     }
 
-    fn output(&self, answer: &Answer, registers: &[Register]) -> Result<Vec<u8>> {
+    fn output(&self, answer: &Answer, registers: &[Register]) -> Result<(Vec<u8>, Done)> {
         match self.format {
             Format::Table => {
                 let colour = if std::io::stdout().is_terminal() { Colour::Yes } else { Colour::No };
-                Ok(render(answer, &TimeZone::system(), colour).into_bytes())
+                Ok((render(answer, &TimeZone::system(), colour).into_bytes(), Done::Yes))
             }
-            Format::Json => Ok(format!("{}\n", answer.to_json()).into_bytes()),
-            Format::Csv => self.csv(answer, registers),
+            Format::Json => Ok((format!("{}\n", answer.to_json()).into_bytes(), Done::Yes)),
+            Format::Csv => {
+                let file = self.register.as_ref().context("--format csv needs --register FILE")?;
+                row_keys::csv(answer, &self.index()?, file, registers)
+            }
         }
-    }
-
-    /// The persons by row key. Name and key of the register are the configuration's, else learnt from the file.
-    fn csv(&self, answer: &Answer, registers: &[Register]) -> Result<Vec<u8>> {
-        let file = self.register.as_deref().context("--format csv needs --register FILE")?;
-        let same = |register: &&Register| {
-            register.file == file || register.file.canonicalize().ok() == file.canonicalize().ok()
-        };
-        let register = match registers.iter().find(same) {
-            Some(register) => register.clone(),
-            None => learn::learn(file)?.register(),
-        };
-        let (text, _) = register_file::read(file, Encoding::Auto)?;
-        let keys = rows::row_keys(text.as_bytes(), &register.config.row_key)?;
-        let mut output = Vec::new();
-        let joined = rows::write(answer, &self.index()?, &register.config.name, keys, &mut output)?;
-        if joined.missing > 0 {
-            let (missing, name) = (joined.missing, &register.config.name);
-            eprintln!("warning: {missing} persons of `{name}` in the answer are not in {}", file.display());
-        }
-        Ok(output)
     }
 
     /// LED-5: the question is in the ledger before its answer is shown.
-    fn record(&self, clock: &SystemClock, answer: &Answer) -> Result<()> {
+    fn record(&self, clock: &SystemClock, persons: u64) -> Result<()> {
         let account = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
         let operator = self.operator.clone().or_else(account).unwrap_or_else(|| "unknown".to_owned());
         let question = self.asked();
-        let query = Query { at: clock.now(), operator, question, persons: answer.persons() };
+        let query = Query { at: clock.now(), operator, question, persons };
         append_query(&self.ledger, &RealDisk, clock, query)
             .context("cannot record the question (LED-5); no answer is given")
     }
@@ -192,16 +194,23 @@ impl Arguments {
 }
 
 /// A closed pipe (`| head`) is the reader's choice, not an error.
-fn print(output: &[u8]) -> Result<Done> {
+fn print(output: &[u8]) -> Result<()> {
     match std::io::stdout().write_all(output) {
         Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(err).context("cannot write the answer"),
-        _ => Ok(Done::Yes),
+        _ => Ok(()),
     }
 }
 
 fn network(text: &str) -> Result<ipnet::IpNet, String> {
     let network = text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from));
-    network.ok_or_else(|| "write an address or a network, such as 203.0.113.0/24".to_owned())
+    network.map(canonical).ok_or_else(|| "write an address or a network, such as 203.0.113.0/24".to_owned())
+}
+
+/// `::ffff:192.0.2.1` is `192.0.2.1`, as the ledger writes it.
+fn canonical(network: ipnet::IpNet) -> ipnet::IpNet {
+    let ipnet::IpNet::V6(six) = network else { return network };
+    let four = six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(96));
+    four.and_then(|(address, bits)| ipnet::Ipv4Net::new(address, bits).ok()).map_or(network, ipnet::IpNet::V4)
 }
 
 fn session(text: &str) -> Result<SessionKey, String> {

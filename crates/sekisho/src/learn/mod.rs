@@ -12,9 +12,10 @@ use crate::config::Register;
 use crate::register_file;
 use anyhow::{Context, Result, bail};
 use recognise::Shape;
+use sekisho_edm::register::{line_in, separator};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_model::FieldKind;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Bytes of the file that are looked at.
@@ -70,18 +71,15 @@ pub(crate) fn learn(path: &Path) -> Result<Learnt> {
 fn learn_text(text: &str, encoding: Encoding, path: &Path, name: String) -> Result<Learnt> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header: Vec<String> = reader.headers()?.iter().map(|name| name.trim().to_owned()).collect();
-    if header.iter().all(String::is_empty) {
-        bail!("the file is empty; its first row names the columns");
-    }
-    if header.iter().any(|name| recognise::shape(name) == Shape::Email) {
-        bail!("the first row holds values, not the columns' names");
-    }
+    check_header(&header)?;
     let rows = reader.records().take(SAMPLE_ROWS_MAX).collect::<Result<Vec<_>, _>>()?;
+    if rows.is_empty() {
+        bail!("the file has no row below the columns' names");
+    }
+    let lines: Vec<u64> = rows.iter().map(|row| line_in(text, row.position().map_or(0, csv::Position::line))).collect();
     let column = |at: usize| -> Vec<&str> { rows.iter().map(|row| row.get(at).unwrap_or("").trim()).collect() };
     let columns: Vec<Vec<&str>> = (0..header.len()).map(column).collect();
-    let Some(row_key) = row_key(&header, &columns) else {
-        bail!("no column has a value of its own in every row, to know a person by");
-    };
+    let row_key = row_key(&header, &columns, &lines)?;
     let guesses = header
         .iter()
         .zip(&columns)
@@ -91,14 +89,69 @@ fn learn_text(text: &str, encoding: Encoding, path: &Path, name: String) -> Resu
     Ok(Learnt { name, file: path.to_owned(), encoding, guesses, row_key, rows: rows.len() })
 }
 
-/// The first unique column, those that are called an id before others.
-fn row_key(header: &[String], columns: &[Vec<&str>]) -> Option<usize> {
-    let unique = |at: &usize| {
-        let mut seen = HashSet::new();
-        columns[*at].iter().all(|value| !value.is_empty() && seen.insert(*value))
-    };
-    let unique: Vec<usize> = (0..header.len()).filter(unique).collect();
-    unique.iter().copied().find(|at| recognise::named_id(&header[*at])).or_else(|| unique.first().copied())
+/// The columns' names stand in clear in ledger and answers: a value among them is a customer's (PRV-1).
+fn check_header(header: &[String]) -> Result<()> {
+    if header.iter().all(String::is_empty) {
+        bail!("the file is empty; its first row names the columns");
+    }
+    if let Some(at) = header.iter().position(|name| recognise::is_value(name)) {
+        let column = at + 1;
+        bail!(
+            "the first row holds a value in column {column}, not the columns' names: put a row with their names above it"
+        );
+    }
+    if let Some(twice) =
+        (1..header.len()).map(|at| &header[at]).find(|name| header.iter().filter(|it| it == name).count() > 1)
+    {
+        bail!("the file has the column `{twice}` twice: rename one of them");
+    }
+    if let [only] = header
+        && let Some(separator) = separator(only)
+    {
+        bail!("the file has one column only, whose name holds a {separator}: export it with commas between the cells");
+    }
+    Ok(())
+}
+
+/// The column by which persons are known over all rebuilds: one that is called their number, else called an id, else any
+/// that is unique and no name, address or date. A number that repeats is an error: another column in its place would give
+/// everybody a second number once the file is corrected.
+fn row_key(header: &[String], columns: &[Vec<&str>], lines: &[u64]) -> Result<usize> {
+    let all = || 0..header.len();
+    let is_unique = |at: &usize| repeats(&columns[*at], lines).is_none();
+    let by_name = |named: fn(&str) -> bool| all().filter(move |at| named(&header[*at]));
+    if let Some(at) = by_name(recognise::named_key).find(is_unique) {
+        return Ok(at);
+    }
+    // A code that many rows share (of a branch, of a plan) numbers nobody.
+    let is_nearly = |at: &usize| columns[*at].iter().collect::<HashSet<_>>().len() * 2 > lines.len();
+    let numbers = || by_name(recognise::named_id).filter(|at| recognise::name_allows_key(&header[*at]));
+    let wrong = by_name(recognise::named_key).next().or_else(|| numbers().filter(is_nearly).find(|at| !is_unique(at)));
+    if let Some((at, lines)) = wrong.and_then(|at| Some((at, repeats(&columns[at], lines)?))) {
+        bail!(
+            "{lines} in column `{}`, by which a person would be known: correct the file, or name another row_key in a \
+             configuration (`sekisho init`, `sekisho register build`)",
+            header[at]
+        );
+    }
+    let good = |at: &usize| is_unique(at) && recognise::may_be_key(&header[*at], &columns[*at]);
+    numbers().find(is_unique).or_else(|| all().find(good)).context(
+        "no column has a value of its own in every row, to know a person by; names, addresses and dates of birth are none",
+    )
+}
+
+/// Why a column's values do not tell its rows apart; `None` where they do.
+fn repeats(values: &[&str], lines: &[u64]) -> Option<String> {
+    let mut seen = HashMap::new();
+    for (value, line) in values.iter().zip(lines) {
+        if value.is_empty() {
+            return Some(format!("line {line} has no value"));
+        }
+        if let Some(before) = seen.insert(*value, line) {
+            return Some(format!("lines {before} and {line} have the same value"));
+        }
+    }
+    None
 }
 
 fn guess(name: &str, values: &[&str], is_row_key: bool) -> Guess {
@@ -151,7 +204,8 @@ impl Learnt {
             name: self.name.clone(),
             row_key: self.guesses[self.row_key].name.clone(),
             columns: columns.collect(),
-            encoding: self.encoding,
+            // The sample may end before the first row that tells.
+            encoding: Encoding::Auto,
         };
         Register { config, file: self.file.clone(), is_canary: false }
     }

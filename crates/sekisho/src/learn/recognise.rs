@@ -107,6 +107,69 @@ pub(super) fn kind_by_name(name: &str) -> Option<FieldKind> {
     found.filter(|kind| *kind != FieldKind::Name || !says(&not_a_person))
 }
 
+/// Whether a column is called the number of a person or account: each row then has its own.
+pub(super) fn named_key(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let persons = [
+        "customer",
+        "account",
+        "member",
+        "user",
+        "client",
+        "holder",
+        "applicant",
+        "会員",
+        "顧客",
+        "お客様",
+        "契約者",
+        "加入者",
+        "申込者",
+    ];
+    let of_person = persons.iter().any(|word| lower.contains(word)) && (named_id(name) || lower.ends_with("id"));
+    let is_number = lower == "id" || lower == "no" || lower == "口座" || lower.contains("口座番号") || of_person;
+    is_number && kind_by_name(name).is_none_or(|kind| kind == FieldKind::AccountId)
+}
+
+/// Whether a column that is called an id may be a person's: a card's, a telephone's or a post code's number is not.
+pub(super) fn name_allows_key(name: &str) -> bool {
+    !is_post_code(name) && kind_by_name(name).is_none_or(|kind| kind == FieldKind::AccountId)
+}
+
+fn is_post_code(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["郵便", "postal", "post_code", "postcode", "zip"].iter().any(|word| name.contains(word))
+}
+
+/// Whether a column that is not called an id may be the row key: names, addresses and dates are corrected and shared.
+pub(super) fn may_be_key(name: &str, values: &[&str]) -> bool {
+    use FieldKind::{Address, BirthDate, Kana, Name, Romaji, Secret};
+    let by_name =
+        kind_by_name(name).is_some_and(|kind| [Address, BirthDate, Kana, Name, Romaji, Secret].contains(&kind));
+    let looks = |value: &&&str| {
+        matches!(shape(value), Shape::Date | Shape::Hash | Shape::Address | Shape::Kana | Shape::Kanji | Shape::Latin)
+    };
+    !by_name && !is_post_code(name) && values.iter().filter(looks).count() * 2 < values.len().max(1)
+}
+
+/// Whether a cell of the first row is a value: no column is called that, and the file has no row of names.
+pub(super) fn is_value(cell: &str) -> bool {
+    let digits = cell.chars().filter(char::is_ascii_digit).count();
+    let is_number =
+        digits == cell.len() && digits >= 3 && !cell.parse().is_ok_and(|year: u32| (1900..=2100).contains(&year));
+    let has_run = cell.split(|character: char| !character.is_ascii_digit()).any(|run| run.len() >= 5);
+    let is_value = match shape(cell) {
+        Shape::Email | Shape::Pan | Shape::Phone | Shape::Date => true,
+        Shape::Hash => digits >= 4,
+        Shape::Address => digits > 0,
+        // `氏名 カナ` names a column, `山田 太郎` a person.
+        Shape::Kana | Shape::Kanji => {
+            cell.contains([' ', '\u{3000}']) && kind_by_name(cell).is_none() && !named_id(cell)
+        }
+        Shape::Latin | Shape::Other => false,
+    };
+    is_value || is_number || has_run
+}
+
 /// Whether a column is called an id.
 pub(super) fn named_id(name: &str) -> bool {
     let name = name.to_lowercase();

@@ -1,6 +1,7 @@
 //! The real executable, as an operator runs it.
 
 mod affected;
+mod asking;
 #[cfg(feature = "demo")]
 mod demo;
 mod found_file;

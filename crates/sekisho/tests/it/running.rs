@@ -1,6 +1,6 @@
 //! The executable in front of a site: what it tells, what the ledger answers afterwards, and how it reloads and ends.
 
-use crate::site::{Started, get, site};
+use crate::site::{Started, address, get, site};
 use crate::{CUSTOMERS, code, sekisho, text};
 use sekisho_ledger::{Reader, RealDisk};
 use sekisho_model::Record;
@@ -9,12 +9,6 @@ use std::sync::Arc;
 
 const TARO: &str = "<p>山田太郎 様 taro@example.jp</p>";
 const HANAKO: &str = "<p>鈴木花子 様 hanako@example.jp</p>";
-
-/// The address in `http://127.0.0.1:1234/` or at a line's end.
-fn address(line: &str) -> String {
-    let at = line.find("127.0.0.1:").expect("an address");
-    line[at..].split(['/', ' ']).next().unwrap_or_default().to_owned()
-}
 
 fn observed(directory: &Path) -> (Started, String) {
     std::fs::write(directory.join("customers.csv"), CUSTOMERS).expect("a file");

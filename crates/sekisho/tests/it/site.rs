@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// Longer than any condition takes on a busy machine: what has not come then does not come.
@@ -22,12 +22,38 @@ pub(crate) fn site(page: &'static str) -> SocketAddr {
     address
 }
 
-fn answer(mut connection: TcpStream, page: &str) {
-    let mut reader = BufReader::new(connection.try_clone().expect("a second handle"));
+/// Answers one request with a page that ends with `last` when it is told to go on, and begins with `first` many times
+/// over, so that a gateway which holds some text back releases the begin.
+pub(crate) fn site_in_two_parts(first: &'static str, last: &'static str) -> (SocketAddr, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (go_on, told) = channel();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("a request");
+        let mut reader = BufReader::new(connection.try_clone().expect("a second handle"));
+        read_head(&mut reader);
+        let first = first.repeat(4096 / first.len() + 1);
+        let length = first.len() + last.len();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close";
+        write!(connection, "{head}\r\ncontent-length: {length}\r\n\r\n{first}").expect("the gateway reads");
+        // The test may have ended: then there is nobody to answer.
+        if told.recv().is_ok() {
+            let _ = connection.write_all(last.as_bytes());
+        }
+    });
+    (address, go_on)
+}
+
+fn read_head(reader: &mut impl BufRead) {
     let mut line = String::new();
     while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
         line.clear();
     }
+}
+
+fn answer(mut connection: TcpStream, page: &str) {
+    let mut reader = BufReader::new(connection.try_clone().expect("a second handle"));
+    read_head(&mut reader);
     let length = page.len();
     // The gateway may have gone away: then there is nobody to tell.
     let _ = write!(
@@ -36,15 +62,42 @@ fn answer(mut connection: TcpStream, page: &str) {
     );
 }
 
+/// The address in `http://127.0.0.1:1234/` or at a line's end.
+pub(crate) fn address(line: &str) -> String {
+    let at = line.find("127.0.0.1:").expect("an address");
+    line[at..].split(['/', ' ']).next().unwrap_or_default().to_owned()
+}
+
 /// The body of a page, and its status line before it.
 pub(crate) fn get(address: &str, path: &str) -> String {
+    rest(ask(address, path))
+}
+
+/// Asks for a page and reads until this was in it.
+pub(crate) fn begin(address: &str, path: &str, until: &str) -> TcpStream {
+    let mut connection = ask(address, path);
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(until) {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).expect("the page begins");
+        read.push(byte[0]);
+    }
+    connection
+}
+
+/// What is left of a page.
+pub(crate) fn rest(mut connection: TcpStream) -> String {
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn ask(address: &str, path: &str) -> TcpStream {
     let mut connection = TcpStream::connect(address).expect("the gateway listens");
     connection.set_read_timeout(Some(PATIENCE)).expect("a deadline");
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: session=abc\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("an answer");
-    answer
+    connection
 }
 
 /// A running executable and the lines it has told. It is killed when the test ends before it.

@@ -56,9 +56,7 @@ impl Stage {
         let ledger = directory.join("ledger");
         let keys = keys::load_or_create(&directory.join("keys"))?;
         let now = SystemClock::new().now();
-        let Some(index) = register_index::build(&ledger, &keys.hash, &registers, now)? else {
-            bail!("the sample registers cannot be used");
-        };
+        let index = register_index::build(&ledger, &keys.hash, &registers, now)?;
         let persons = index.registers().iter().map(|one| (one.name.clone(), one.persons)).collect();
         let (sender, events) = live_events();
         let running = Running::start(front(free, site.address())?, &ledger, &keys, index, Some(sender))?;
@@ -107,7 +105,7 @@ impl Stage {
         loop {
             let reader = Reader::open(&self.ledger, Arc::new(RealDisk)).context("cannot read the ledger")?;
             let mut closed = 0;
-            let each = |row: ResponseRow| closed += usize::from(matches!(row.told, Told::Ended(..)));
+            let each = |row: ResponseRow| closed += usize::from(matches!(row.told, Told::Ended { .. }));
             reader.responses(filter, Duration::ZERO, each).context("cannot read the ledger")?;
             if closed >= captured {
                 return Ok(());

@@ -24,6 +24,7 @@ fn registers_in_force() -> Record {
         name: name.into(),
         fields,
         persons: 5000,
+        subject_next: 5000,
         built_at: START,
         is_canary: false,
     };

@@ -3,6 +3,7 @@
 mod crash;
 mod emergency;
 mod evidence;
+mod forgery;
 mod rig;
 mod seal;
 mod wal;

@@ -3,7 +3,7 @@
 use sekisho_ledger::{Ledger, Options, Position, Reader, Recovery, SealOnClose};
 use sekisho_model::*;
 use sekisho_testkit::{SimClock, SimDisk};
-use sekisho_tlog::SigningKey;
+use sekisho_tlog::{SigningKey, VerifyingKey};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +24,15 @@ pub(crate) fn options(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
         seal_on_close: SealOnClose::No,
         ..Options::new(DIR, SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))
     }
+}
+
+/// The key that verifies what these ledgers sign.
+pub(crate) fn vkey() -> VerifyingKey {
+    verifying(&SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))
+}
+
+pub(crate) fn verifying(key: &SigningKey) -> VerifyingKey {
+    VerifyingKey::parse(key.verifier()).expect("parses")
 }
 
 pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>) -> (Ledger, Recovery) {

@@ -6,4 +6,5 @@ mod evidence;
 mod forgery;
 mod rig;
 mod seal;
+mod syncs;
 mod wal;

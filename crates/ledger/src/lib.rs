@@ -55,6 +55,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use wal::Head;
 
 /// A writer of one ledger directory. Cheap to clone; shared by all worker threads. When the last clone is dropped
 /// without [`Ledger::close`], what waits is not written any more.
@@ -146,9 +147,10 @@ impl Ledger {
             drop(lock);
         });
         ledger.record_start(report.sequence_first)?;
-        if !log.is_signed() {
-            // Before anything is told: a ledger that tells something and of which nothing is signed is none of ours.
-            log.add_blocks(shared.options.source, *shared.head(), shared.options.clock.now())?;
+        let source = shared.options.source;
+        if log.head(source) == Head::START {
+            // Before anything is told: a source that tells something and of which nothing is signed is none of ours.
+            log.add_blocks(source, *shared.head(), shared.options.clock.now())?;
             log.sign()?;
         }
         let signed = log.size_signed();

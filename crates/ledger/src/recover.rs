@@ -117,8 +117,9 @@ fn check_signed(options: &Options, manifest: &Manifest, log: &Log) -> Result<(),
         let sealed = sealed_head(manifest, dir, source)?;
         let blocks = chain(&files, sealed)?;
         check_head(&dir.join("wal"), &blocks, sealed, log.head(source))?;
-        if !log.is_signed() && blocks.iter().any(|placed| tells_something(placed)) {
-            let holds = format!("{} blocks of records", blocks.len());
+        let is_unsigned = log.head(source) == Head::START;
+        if is_unsigned && blocks.iter().any(|placed| tells_something(placed)) {
+            let holds = format!("{} blocks of records of source {}", blocks.len(), source.0);
             return Err(Error::NothingSigned { dir: dir.to_path_buf(), holds });
         }
     }

@@ -96,7 +96,8 @@ pub struct Given<'a> {
     pub since: Option<(&'a Path, &'a [u8])>,
 }
 
-/// How often it is begun again when the writer signs or seals in the middle of it.
+/// How often it is begun again. Files are read one after another while a writer may write, sign and seal; so a difference is
+/// one when it is seen twice.
 const TRIES_MAX: usize = 8;
 
 /// Verifies a ledger directory. `key` is the public key, from where the operator keeps it.
@@ -106,20 +107,24 @@ pub fn verify(disk: &dyn Disk, dir: &Path, key: Option<&VerifyingKey>) -> Result
 
 /// Verifies a ledger directory against what is known from outside; a writer may run meanwhile.
 pub fn verify_given(disk: &dyn Disk, dir: &Path, given: &Given<'_>) -> Result<Report, Difference> {
-    let moment = || [Manifest::path(dir), last_signed_path(dir)].map(|path| read_file(disk, &path).ok());
+    let mut outcome = verify_once(disk, dir, given);
     for _ in 1..TRIES_MAX {
-        let before = moment();
-        let outcome = verify_once(disk, dir, given);
-        if outcome.is_ok() || moment() == before {
-            return outcome;
+        let Err(difference) = &outcome else { break };
+        let again = verify_once(disk, dir, given);
+        let is_seen_twice = again.as_ref().err() == Some(difference);
+        outcome = again;
+        if is_seen_twice {
+            break;
         }
     }
-    verify_once(disk, dir, given)
+    outcome
 }
 
 fn verify_once(disk: &dyn Disk, dir: &Path, given: &Given<'_>) -> Result<Report, Difference> {
     let path = Manifest::path(dir);
     let manifest = Manifest::read(disk, dir).map_err(|err| from_error(&path, &err))?;
+    // Listed first: what a writer makes from now on is not asked about.
+    let listed = files_below(disk, dir);
     let mut verifier = Verifier { disk, dir, manifest, report: Report::default(), known: BTreeSet::new() };
     verifier.known.insert(path.clone());
     let signed = verifier.merkle_log(given)?;
@@ -129,7 +134,7 @@ fn verify_once(disk: &dyn Disk, dir: &Path, given: &Given<'_>) -> Result<Report,
     let blocks = verifier.log_blocks(&signed)?;
     verifier.segments(&segments)?;
     verifier.entries(&signed, &blocks)?;
-    verifier.strangers(&segments)?;
+    verifier.strangers(&segments, listed)?;
     Ok(verifier.report)
 }
 
@@ -150,7 +155,12 @@ impl Verifier<'_> {
         let dirs = self.manifest.wal_dirs(self.dir);
         let mut by_source: BTreeMap<SourceId, Vec<WalFile>> = BTreeMap::new();
         for (source, number, path) in list_files(self.disk, &dirs).map_err(|err| from_error(self.dir, &err))? {
-            let file = WalFile::read(self.disk, source, number, &path).map_err(|err| from_error(&path, &err))?;
+            let file = match WalFile::read(self.disk, source, number, &path) {
+                Ok(file) => file,
+                // Its writer removed it since it was listed. Were it another's doing, blocks would be missed.
+                Err(err) if err.is_not_found() => continue,
+                Err(err) => return Err(from_error(&path, &err)),
+            };
             if file.tail == Tail::Torn {
                 let torn = TornTail { file: path.clone(), offset: file.end as u64, bytes: file.tail_bytes() };
                 self.report.torn.push(torn);
@@ -161,14 +171,15 @@ impl Verifier<'_> {
         let mut blocks = Blocks::new();
         for (source, files) in &by_source {
             let sealed = sealed_head(&self.manifest, self.dir, *source).map_err(|err| from_error(self.dir, &err))?;
+            let is_unsigned = *source != QUERY_SOURCE && !signed.has_source(*source);
             for placed in chain(files, sealed).map_err(|err| from_error(self.dir, &err))? {
                 if placed.block.records().is_none() {
                     return Err(different(placed.file, Place::Byte(placed.offset), "records", "other bytes"));
                 }
-                if signed.checkpoint.is_none() && *source != QUERY_SOURCE && tells_something(&placed) {
-                    let (expected, found) =
-                        ("a signed checkpoint", "none: nothing is signed, and the log tells of responses");
-                    return Err(different(&last_signed_path(self.dir), Place::Whole, expected, found));
+                if is_unsigned && tells_something(&placed) {
+                    let expected = format!("a signed entry of source {}, whose log tells of responses", source.0);
+                    let found = "none: nothing is signed";
+                    return Err(different(&last_signed_path(self.dir), Place::Whole, &expected, found));
                 }
                 let number = placed.block.header.number;
                 blocks.insert((*source, number), (Head::of(&placed.block), placed.file.to_path_buf(), placed.offset));
@@ -250,13 +261,13 @@ impl Verifier<'_> {
     }
 
     /// A file that is none of the ledger's.
-    fn strangers(&self, signed: &[Segment]) -> Verified<()> {
-        for path in files_below(self.disk, self.dir) {
+    fn strangers(&self, signed: &[Segment], listed: Vec<PathBuf>) -> Verified<()> {
+        for path in listed {
             let is_lock = path.parent() == Some(self.dir)
                 && path.file_name().is_some_and(|name| name == "LOCK" || name == "LOCK-queries");
             let is_leftover = path.extension().is_some_and(|extension| extension == TEMPORARY)
                 || self.is_unfinished_segment(&path, signed.len());
-            if !self.known.contains(&path) && !is_lock && !is_leftover {
+            if !self.known.contains(&path) && !is_lock && !is_leftover && self.disk.exists(&path) {
                 return Err(different(&path, Place::Whole, "no such file", "a file that is none of the ledger's"));
             }
         }

@@ -6,19 +6,23 @@ use crate::entry::Entry;
 use crate::log::{ENTRIES_A_SIGNATURE_MAX, checkpoint_path, each_entry, last_signed_path};
 use crate::manifest::{Manifest, Segment};
 use crate::verify::{Given, Place};
+use sekisho_model::SourceId;
 use sekisho_tlog::{Checkpoint, Hash, TilePath, Tree, VerifyingKey};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What the log's signature stands for.
+/// What the log's signature stands for; nothing when there is none.
 #[derive(Default)]
 pub(super) struct Signed {
-    /// `None` when nothing is signed.
-    pub(super) checkpoint: Option<Checkpoint>,
     pub(super) entries: Vec<Entry>,
 }
 
 impl Signed {
+    /// Whether an entry speaks of this source.
+    pub(super) fn has_source(&self, source: SourceId) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Blocks(blocks) if blocks.source == source))
+    }
+
     pub(super) fn segments(&self) -> Vec<Segment> {
         let segment = |entry: &Entry| if let Entry::Segment(segment) = entry { Some(segment.clone()) } else { None };
         self.entries.iter().filter_map(segment).collect()
@@ -56,7 +60,7 @@ impl Verifier<'_> {
             Entry::parse(bytes).ok_or_else(stranger)
         };
         let entries = (0..).zip(&bytes).map(parse).collect::<Verified<Vec<_>>>()?;
-        Ok(Signed { checkpoint: Some(signed), entries })
+        Ok(Signed { entries })
     }
 
     fn checkpoint(&mut self, path: &Path, key: &VerifyingKey) -> Verified<Checkpoint> {

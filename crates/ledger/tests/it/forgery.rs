@@ -3,8 +3,8 @@
 use crate::rig::*;
 use sekisho_ledger::manifest::{Manifest, Segment};
 use sekisho_ledger::{Error, Given, Ledger, Options, SealOnClose, append_query, verify, verify_given};
-use sekisho_model::Query;
 use sekisho_model::disk::{Disk, Open};
+use sekisho_model::{Query, SourceId};
 use sekisho_testkit::SimDisk;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -152,6 +152,44 @@ fn led_3_a_ledger_that_tells_something_and_of_which_nothing_is_signed_is_not_who
     let without_state = signed_then_killed();
     remove_below(&without_state, &["/ledger/state"]);
     assert!(matches!(is_refused(&without_state).1, Error::NothingSigned { .. }));
+}
+
+#[test]
+fn led_3_blocks_of_a_source_of_which_nothing_is_signed_are_none_of_the_ledgers() {
+    // Somebody wants the ledger to tell of exposures that never were.
+    let (disk, other) = (signed_then_killed(), SimDisk::new());
+    let another = Options { source: SourceId(2), ..options(&other, &clock()) };
+    let (ledger, _) = Ledger::open(another).expect("opens");
+    ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+    for written in wal_files(&other).into_iter().filter(|path| path.starts_with("/ledger/wal")) {
+        let bytes = other.bytes(&written).expect("is there");
+        disk.open(&written, Open::Create).expect("makes").write_all_at(&bytes, 0).expect("writes");
+    }
+    let (told, err) = is_refused(&disk);
+    assert!(told.contains("source 2") && err.to_string().contains("source 2"), "{told}; {err}");
+}
+
+#[test]
+fn a_ledger_verifies_while_it_is_written_signed_and_sealed() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    // The clock runs ahead of the disk, which is not late for that.
+    let sync_deadline = Duration::from_hours(1);
+    let options = Options { seal_after_records: 20, sync_deadline, ..options(&disk, &clock) };
+    let (ledger, _) = Ledger::open(options).expect("opens");
+    let check = || verify(&disk, Path::new(DIR), Some(&vkey())).unwrap_or_else(|told| panic!("{told}"));
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while manifest(&disk).segments.len() < 4 {
+                ledger.wait_durable(append_response(&ledger)).expect("becomes durable");
+                clock.advance(Duration::from_secs(1));
+            }
+        });
+        while !writing.is_finished() {
+            check();
+        }
+    });
+    ledger.close().expect("closes");
+    assert!(check().segments >= 4);
 }
 
 #[test]

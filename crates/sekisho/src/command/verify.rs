@@ -2,9 +2,10 @@
 
 use super::Done;
 use anyhow::{Context, Result};
-use sekisho_ledger::{Difference, Given, RealDisk, Report, verify_given};
+use sekisho_ledger::{Given, RealDisk, Report, verify_given};
 use sekisho_scope::text::count;
 use sekisho_tlog::{Checkpoint, VerifyingKey};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Check a ledger against its signed log, offline; names the first difference.
@@ -34,45 +35,46 @@ impl Arguments {
         let key = self.key.as_deref().map(key).transpose()?;
         let note = self.since.as_deref().map(checkpoint).transpose()?;
         let since = self.since.as_deref().zip(note.as_deref());
-        match verify_given(&RealDisk, &self.ledger, &Given { key: key.as_ref(), since }) {
-            Ok(report) => {
-                println!("{name} is whole");
-                self.print(&report);
-                Ok(Done::Yes)
-            }
-            Err(difference) => {
-                self.print_difference(&difference);
-                Ok(Done::No)
-            }
+        let (output, done) = match verify_given(&RealDisk, &self.ledger, &Given { key: key.as_ref(), since }) {
+            Ok(report) => (self.told(&report), Done::Yes),
+            Err(difference) => (format!("{name} is NOT whole\n  {difference}\n"), Done::No),
+        };
+        match std::io::stdout().write_all(output.as_bytes()) {
+            // A closed pipe (`| head`) is the reader's choice; the exit code still tells.
+            Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(err).context("cannot write the answer"),
+            _ => Ok(done),
         }
     }
 
-    fn print(&self, report: &Report) {
-        println!("  entries signed     {}", count(report.entries));
+    fn told(&self, report: &Report) -> String {
+        let mut lines = vec![
+            format!("{} is whole", self.ledger.display()),
+            format!("  entries signed     {}", count(report.entries)),
+            format!("  blocks             {} ({} not signed yet)", count(report.blocks), count(report.unsigned)),
+            format!("  segments           {}", count(report.segments)),
+        ];
         if report.entries == 0 {
-            println!("  nothing is signed yet: the gateway was ended before it served anybody");
+            lines.push("  nothing is signed yet: the gateway was ended before it served anybody".to_owned());
         }
-        println!("  blocks             {} ({} not signed yet)", count(report.blocks), count(report.unsigned));
         if report.questions_unsigned > 0 {
-            println!(
-                "  questions          {} recorded by the command line and not signed yet: the gateway signs them while it\n                     runs, or when it starts",
+            lines.push(format!(
+                "  questions          {} recorded by the command line and not signed yet: the gateway signs them while",
                 count(report.questions_unsigned)
-            );
+            ));
+            lines.push("                     it runs, or when it starts".to_owned());
         }
-        println!("  segments           {}", count(report.segments));
         if !report.torn.is_empty() {
-            println!("  torn ends          {} (a writer runs, or was cut off)", report.torn.len());
+            lines.push(format!("  torn ends          {} (a writer runs, or was cut off)", report.torn.len()));
         }
         if let Some(since) = &self.since {
-            println!("  goes on from       {}", since.display());
+            lines.push(format!("  goes on from       {}", since.display()));
         }
         if !report.key_given {
-            println!("  checked with the ledger's own key: give --key FILE to rule out that it was signed anew");
+            lines.push(
+                "  checked with the ledger's own key: give --key FILE to rule out that it was signed anew".to_owned(),
+            );
         }
-    }
-
-    fn print_difference(&self, difference: &Difference) {
-        println!("{} is NOT whole\n  {difference}", self.ledger.display());
+        lines.join("\n") + "\n"
     }
 }
 

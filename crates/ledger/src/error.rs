@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// A checkpoint is none, or another key signed it.
     #[error(
-        "`{path}` is no checkpoint that the ledger's key signed; where the key was changed on purpose, begin a new ledger"
+        "`{path}` is no checkpoint that the ledger's key signed; where the key was changed on purpose, begin a new ledger, and remove the copy beside the old key"
     )]
     Checkpoint {
         /// Which file.

@@ -1,5 +1,5 @@
 //! Recovery: reads what a writer left behind, compares it with what was signed, cuts torn tails, and says where to go on
-//! (LED-2). Nothing is changed before it is known to be what was signed, so that nobody's else's change is signed over.
+//! (LED-2). Nothing is changed before it is known to be what was signed, so that nobody else's change is signed over.
 
 use crate::durable::{TEMPORARY, create_directories};
 use crate::log::{Log, checkpoint_path};
@@ -134,13 +134,15 @@ pub(crate) fn check_head(wal: &Path, blocks: &[Placed<'_>], sealed: Head, signed
     if signed.number <= sealed.number {
         return Ok(()); // The segment's entry commits to what they held.
     }
+    let remedy =
+        "put the log's files back from a copy, or keep the directory as evidence and begin a ledger in another one";
     match blocks.iter().find(|placed| placed.block.header.number == signed.number) {
         Some(placed) if Head::of(&placed.block) == signed => Ok(()),
         Some(placed) => {
-            let what = format!("block {} is not the one that was signed", signed.number);
+            let what = format!("block {} is not the one that was signed; {remedy}", signed.number);
             Err(Error::corrupt(placed.file, placed.offset, what))
         }
-        None => Err(Error::corrupt(wal, 0, format!("block {} was signed and is missing", signed.number))),
+        None => Err(Error::corrupt(wal, 0, format!("block {} was signed and is missing; {remedy}", signed.number))),
     }
 }
 

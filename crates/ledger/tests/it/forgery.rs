@@ -4,9 +4,10 @@ use crate::rig::*;
 use sekisho_ledger::manifest::{Manifest, Segment};
 use sekisho_ledger::{Error, Given, Ledger, Options, SealOnClose, append_query, verify, verify_given};
 use sekisho_model::disk::{Disk, Open};
-use sekisho_model::{Query, SourceId};
-use sekisho_testkit::SimDisk;
+use sekisho_model::{Query, SourceId, Timestamp};
+use sekisho_testkit::{SimClock, SimDisk};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 const MANIFEST: &str = "/ledger/MANIFEST";
@@ -134,6 +135,33 @@ fn led_3_blocks_that_were_made_anew_are_not_signed_in_place_of_the_signed_ones()
     }
     let (_, err) = is_refused(&disk);
     assert!(err.to_string().contains("not the one that was signed"), "{err}");
+}
+
+#[test]
+fn led_3_blocks_that_were_made_anew_while_their_writer_runs_are_not_sealed() {
+    let write = |began: Timestamp| {
+        let (disk, clock) = (SimDisk::new(), Arc::new(SimClock::at(began)));
+        let options = Options { seal_on_close: SealOnClose::Yes, ..options(&disk, &clock) };
+        let (ledger, _) = Ledger::open(options).expect("opens");
+        for _ in 0..3 {
+            let position = ledger.append(exposed(ledger.next_sequence())).expect("is taken");
+            ledger.wait_durable(position).expect("becomes durable");
+        }
+        (disk, ledger)
+    };
+    // The same blocks, sound and of the same lengths, of another second.
+    let ((disk, ledger), (other, _other_ledger)) = (write(T0), write(T0.after(Duration::from_secs(1))));
+    let has_blocks = |path: &&PathBuf| other.bytes(path).is_some_and(|bytes| bytes.starts_with(b"SKWB"));
+    let written = wal_files(&other).iter().find(has_blocks).expect("a file with blocks").clone();
+    let theirs = other.bytes(&written).expect("is there");
+    let path =
+        wal_files(&disk).into_iter().find(|path| disk.bytes(path).is_some_and(|bytes| bytes.starts_with(b"SKWB")));
+    disk.tamper(&path.expect("a file with blocks"), |bytes| *bytes = theirs);
+    let err = ledger.close().expect_err("is not what was committed");
+    // The next block of the writer, its last heartbeat, does not continue them.
+    assert!(matches!(err, Error::Corrupt { .. }), "{err}");
+    assert_eq!(manifest(&disk).segments, []);
+    verify(&disk, Path::new(DIR), Some(&vkey())).expect_err("is not whole");
 }
 
 #[test]

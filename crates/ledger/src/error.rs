@@ -52,6 +52,61 @@ pub enum Error {
         #[source]
         err: sekisho_tlog::Error,
     },
+    /// A checkpoint is none, or another key signed it.
+    #[error(
+        "`{path}` is no checkpoint that the ledger's key signed; where the key was changed on purpose, begin a new ledger, and remove the copy beside the old key"
+    )]
+    Checkpoint {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        err: sekisho_tlog::Error,
+    },
+    /// What was signed is gone.
+    #[error(
+        "nothing is signed in the ledger `{dir}`, though it holds {holds}: `log` or `state` was removed; put both back from a copy, or keep the directory as evidence and begin a ledger in another one"
+    )]
+    NothingSigned {
+        /// The ledger's directory.
+        dir: PathBuf,
+        /// What it holds.
+        holds: String,
+    },
+    /// The ledger is an earlier copy of itself.
+    #[error(
+        "the ledger `{dir}` was set back: {found} of its entries are signed, and `{copy}` says that {expected} were; put the newer ledger back, or, to begin a new one on purpose, remove that file"
+    )]
+    SetBack {
+        /// The ledger's directory.
+        dir: PathBuf,
+        /// How many are signed.
+        found: u64,
+        /// The copy of what was signed last.
+        copy: PathBuf,
+        /// How many were.
+        expected: u64,
+    },
+    /// The ledger is not the one whose signature was kept.
+    #[error(
+        "the ledger `{dir}` is another one than `{copy}` tells: its first {size} signed entries give another root; put the right one back, or, to begin a new one on purpose, remove that file"
+    )]
+    AnotherLog {
+        /// The ledger's directory.
+        dir: PathBuf,
+        /// The copy of what was signed last.
+        copy: PathBuf,
+        /// How many entries it speaks of.
+        size: u64,
+    },
+    /// Other questions are being recorded.
+    #[error("another question was being recorded in the ledger `{dir}` for {waited:?}; ask again")]
+    QuestionsLocked {
+        /// The ledger's directory.
+        dir: PathBuf,
+        /// How long was waited.
+        waited: std::time::Duration,
+    },
     /// A Parquet file cannot be written or read.
     #[error("cannot use the segment file `{path}`")]
     Parquet {
@@ -82,6 +137,10 @@ impl Error {
     pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_path_buf();
         move |err| Error::Disk { what, path, err }
+    }
+
+    pub(crate) fn log(dir: &Path, err: sekisho_tlog::Error) -> Error {
+        Error::Log { dir: dir.to_path_buf(), err }
     }
 
     /// Whether a file was not there.

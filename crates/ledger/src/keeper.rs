@@ -1,10 +1,10 @@
 //! The keeper: a thread that signs the Merkle log every few seconds, and seals. It never holds up the committer: a disk that
 //! hangs here delays the next checkpoint, and nothing else.
 
-use crate::log::Log;
+use crate::log::{Log, last_signed_path};
 use crate::manifest::Manifest;
 use crate::query::QUERY_SOURCE;
-use crate::recover::{read_source, sealed_head};
+use crate::recover::{check_head, read_source, sealed_head};
 use crate::seal::seal;
 use crate::shared::Shared;
 use crate::wal::{Head, chain};
@@ -27,6 +27,8 @@ pub(crate) struct Keeper {
     pub(crate) orders: Receiver<Order>,
     /// `None` after an error: it is then read again from what was signed last.
     pub(crate) log: Option<Log>,
+    /// How many entries were signed, whatever the disk says.
+    pub(crate) signed: u64,
     pub(crate) closing: Closing,
 }
 
@@ -64,30 +66,48 @@ impl Keeper {
     fn keep(&mut self) -> Result<(), Error> {
         let mut log = match self.log.take() {
             Some(log) => log,
-            None => {
-                let options = &self.shared.options;
-                Log::open(Arc::clone(&options.disk), &options.dir, options.signing_key.clone())?
-            }
+            None => self.reopen()?,
         };
         let options = &self.shared.options;
         let head = *self.shared.head();
         log.add_blocks(options.source, head, options.clock.now())?;
-        log.add_blocks(QUERY_SOURCE, self.query_head()?, options.clock.now())?;
+        match self.query_head(&log) {
+            Ok(head) => log.add_blocks(QUERY_SOURCE, head, options.clock.now())?,
+            // The gateway's own records are signed all the same.
+            Err(err) => Shared::log_error("cannot sign the questions that were asked", &err),
+        }
         log.sign()?;
+        self.signed = log.size_signed();
         let closing = std::mem::replace(&mut self.closing, Closing::No);
         if closing == Closing::No || options.seal_on_close == SealOnClose::Yes {
             seal(&self.shared, &mut log)?;
+            self.signed = log.size_signed();
         }
         self.log = Some(log);
         Ok(())
     }
 
-    /// The last question that another process recorded.
-    fn query_head(&self) -> Result<Head, Error> {
+    /// The log from the disk again. One that has less than was signed is not gone on with.
+    fn reopen(&self) -> Result<Log, Error> {
+        let options = &self.shared.options;
+        let mut log = Log::open(options.log_place())?;
+        if log.size_signed() < self.signed {
+            let what = format!("{} entries were signed, and it says {}", self.signed, log.size_signed());
+            return Err(Error::corrupt(&last_signed_path(&options.dir), 0, what));
+        }
+        log.mend()?;
+        Ok(log)
+    }
+
+    /// The last question that another process recorded; those that were signed must be before it.
+    fn query_head(&self, log: &Log) -> Result<Head, Error> {
         let options = &self.shared.options;
         let manifest = Manifest::read(&*options.disk, &options.dir)?;
         let sealed = sealed_head(&manifest, &options.dir, QUERY_SOURCE)?;
-        let files = read_source(&*options.disk, &[options.dir.join("wal")], QUERY_SOURCE)?;
-        Ok(chain(&files, sealed)?.last().map_or(sealed, |placed| Head::of(&placed.block)))
+        let wal = options.dir.join("wal");
+        let files = read_source(&*options.disk, std::slice::from_ref(&wal), QUERY_SOURCE)?;
+        let blocks = chain(&files, sealed)?;
+        check_head(&wal, &blocks, sealed, log.head(QUERY_SOURCE))?;
+        Ok(blocks.last().map_or(sealed, |placed| Head::of(&placed.block)))
     }
 }

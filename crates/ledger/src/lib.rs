@@ -2,7 +2,7 @@
 //!
 //! A [`Ledger`] takes records from any thread and makes them durable in groups; a [`Reader`] gives them back while
 //! the writer runs; [`verify()`] checks a directory offline. Read in this order: [`block`] (the log's format),
-//! `wal` (its files), `commit` and `lane` (writing), `recover`, [`manifest`], `log` (evidence), `keeper`
+//! `wal` (its files), `commit` and `lane` (writing), `recover`, [`manifest`], `entry` and `log` (evidence), `keeper`
 //! (signing and sealing), [`reader`], [`verify`](mod@verify).
 //!
 //! ```text
@@ -18,6 +18,7 @@ pub mod block;
 mod commit;
 mod counts;
 mod durable;
+mod entry;
 mod error;
 mod keeper;
 mod lane;
@@ -36,17 +37,17 @@ mod wal;
 
 pub use error::Error;
 pub use options::{Options, SealOnClose};
-pub use query::{QUERY_SOURCE, append_query};
+pub use query::{QUERY_SOURCE, QUESTION_WAIT_MAX, append_query};
 pub use reader::{Filter, Finding, FindingRow, Reader, ResponseRow, ShownRow, Told};
 pub use real_disk::RealDisk;
 pub use recover::{Recovery, SEQUENCE_ROOM, TornTail};
 pub use shared::RECORD_BYTES_MAX;
-pub use verify::{Difference, Report, verify};
+pub use verify::{Difference, Given, Report, verify, verify_given};
 
 use commit::Committer;
 use keeper::{Closing, Keeper, Order};
 use lane::{Event, Lane, Which};
-use log::Log;
+use recover::Recovered;
 use sekisho_model::{Record, SourceId, Started};
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +55,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use wal::Head;
 
 /// A writer of one ledger directory. Cheap to clone; shared by all worker threads. When the last clone is dropped
 /// without [`Ledger::close`], what waits is not written any more.
@@ -121,41 +123,45 @@ impl Ledger {
         let lock_path = options.dir.join("LOCK");
         let lock = options.disk.try_lock(&lock_path).map_err(Error::disk("lock", &lock_path))?;
         let lock = Arc::new(lock.ok_or_else(|| Error::Locked { dir: options.dir.clone() })?);
-        let recovered = recover::recover(&options)?;
-        let report = recovered.report.clone();
+        let Recovered { mut log, head, file_number_next, report } = recover::recover(&options)?;
         let held = Arc::downgrade(&lock);
-        let log = Log::open(Arc::clone(&options.disk), &options.dir, options.signing_key.clone())?;
-        if log.head(options.source).number > recovered.head.number {
-            let what = format!("block {} was signed and is missing", log.head(options.source).number);
-            return Err(Error::corrupt(&options.dir.join("wal"), 0, what));
-        }
-
-        let numbers = Arc::new(AtomicU64::new(recovered.file_number_next));
+        let numbers = Arc::new(AtomicU64::new(file_number_next));
         let (events, events_of_committer) = channel();
         let lane = |which, dir: &std::path::Path| Lane::start(which, dir, &options, &numbers, &events, &lock);
         let lanes = (lane(Which::Primary, &options.dir.join("wal")), lane(Which::Emergency, &options.emergency_dir()));
-        let shared = Arc::new(Shared::new(options, recovered.head, report.sequence_first));
+        let shared = Arc::new(Shared::new(options, head, report.sequence_first));
         let committer = Committer::new(Arc::clone(&shared), events_of_committer, lanes);
         let (orders, orders_of_keeper) = channel();
-        let keeper =
-            Keeper { shared: Arc::clone(&shared), orders: orders_of_keeper, log: Some(log), closing: Closing::No };
-        let lock_of_keeper = Arc::clone(&lock);
-        let threads = Threads {
-            committer: spawn("ledger-commit", move || {
-                committer.run();
-                drop(lock);
-            }),
-            keeper: spawn("ledger-keep", move || {
-                let_others_go_first();
-                let outcome = keeper.run();
-                drop(lock_of_keeper);
-                outcome
-            }),
-        };
         let ledger = Ledger {
-            inner: Arc::new(Inner { shared, events, orders, threads: Mutex::new(Some(threads)), lock: held }),
+            inner: Arc::new(Inner {
+                shared: Arc::clone(&shared),
+                events,
+                orders,
+                threads: Mutex::new(None),
+                lock: held,
+            }),
         };
+        let lock_of_keeper = Arc::clone(&lock);
+        let committer = spawn("ledger-commit", move || {
+            committer.run();
+            drop(lock);
+        });
         ledger.record_start(report.sequence_first)?;
+        let source = shared.options.source;
+        if log.head(source) == Head::START {
+            // Before anything is told: a source that tells something and of which nothing is signed is none of ours.
+            log.add_blocks(source, *shared.head(), shared.options.clock.now())?;
+            log.sign()?;
+        }
+        let signed = log.size_signed();
+        let keeper = Keeper { shared, orders: orders_of_keeper, log: Some(log), signed, closing: Closing::No };
+        let keeper = spawn("ledger-keep", move || {
+            let_others_go_first();
+            let outcome = keeper.run();
+            drop(lock_of_keeper);
+            outcome
+        });
+        *ledger.inner.threads.lock().expect("no holder of the handles panics") = Some(Threads { committer, keeper });
         Ok((ledger, report))
     }
 

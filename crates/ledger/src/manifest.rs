@@ -4,14 +4,14 @@
 
 use crate::Error;
 use crate::durable::{read_file, replace_file};
-use crate::wal::Head;
+use crate::wal::{Head, list_files};
 use sekisho_model::disk::Disk;
 use sekisho_model::{SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-const VERSION_LINE: &str = "sekisho-manifest 2\n";
+const VERSION_LINE: &str = "sekisho-manifest 3\n";
 const CHECKSUM_PREFIX: &str = "sha256 ";
 
 /// What the MANIFEST says.
@@ -20,6 +20,9 @@ const CHECKSUM_PREFIX: &str = "sha256 ";
 pub struct Manifest {
     /// Where the emergency log lies, when it is outside the ledger's directory.
     pub emergency_dir: Option<PathBuf>,
+    /// Where it lay before, for as long as a file of it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emergency_dirs_before: Vec<PathBuf>,
     /// The public key that checkpoints are signed with.
     pub verifier_key: String,
     /// Sealed segments; the position is the number less one.
@@ -69,6 +72,14 @@ pub struct SegmentFile {
     pub sha256: String,
 }
 
+impl Segment {
+    /// The last block; `None` when its hash is none.
+    pub(crate) fn head(&self) -> Option<Head> {
+        let hash = hex::decode(&self.block_last_hash).ok()?.try_into().ok()?;
+        Some(Head { number: self.block_last, hash, position_next: self.position_next })
+    }
+}
+
 impl Manifest {
     /// Where it lies.
     #[must_use]
@@ -98,7 +109,7 @@ impl Manifest {
     /// Reads the file's bytes; an error says where and what.
     pub fn parse(bytes: &[u8]) -> Result<Manifest, (u64, String)> {
         let text = std::str::from_utf8(bytes).map_err(|err| (err.valid_up_to() as u64, "not UTF-8".to_owned()))?;
-        let rest = text.strip_prefix(VERSION_LINE).ok_or((0, "no manifest of version 2".to_owned()))?;
+        let rest = text.strip_prefix(VERSION_LINE).ok_or((0, "no manifest of version 3".to_owned()))?;
         let json_end = VERSION_LINE.len() + rest.find('\n').ok_or((0, "the second line does not end".to_owned()))?;
         let checksum = hex::encode(Sha256::digest(&text[..=json_end]));
         if text[json_end + 1..] != format!("{CHECKSUM_PREFIX}{checksum}\n") {
@@ -110,16 +121,54 @@ impl Manifest {
 
     /// Where the sealed part of a source's chain ends.
     pub(crate) fn head(&self, source: SourceId) -> Option<Head> {
-        let Some(last) = self.segments.iter().rev().find(|segment| segment.source == source) else {
-            return Some(Head::START);
-        };
-        let hash = hex::decode(&last.block_last_hash).ok()?.try_into().ok()?;
-        Some(Head { number: last.block_last, hash, position_next: last.position_next })
+        self.segments.iter().rev().find(|segment| segment.source == source).map_or(Some(Head::START), Segment::head)
     }
 
-    pub(crate) fn wal_dirs(&self, dir: &Path) -> Vec<PathBuf> {
-        vec![dir.join("wal"), self.emergency_dir.clone().unwrap_or_else(|| dir.join("emergency"))]
+    /// Whether the segments are those that were signed: the same, or without the last one, which is signed first. Else what
+    /// differs.
+    pub(crate) fn compare(&self, signed: &[Segment]) -> Result<(), String> {
+        for (number, segment) in (1..).zip(&self.segments) {
+            match signed.get(number - 1) {
+                None => return Err(format!("segment {number} has no signed entry in the log")),
+                Some(entry) if entry != segment => return Err(format!("segment {number} is not as it was signed")),
+                Some(_) => {}
+            }
+        }
+        match signed.get(self.segments.len() + 1) {
+            Some(_) => Err(format!("segment {} was signed and is not named", self.segments.len() + 1)),
+            None => Ok(()),
+        }
     }
+
+    /// Where blocks may lie.
+    pub(crate) fn wal_dirs(&self, dir: &Path) -> Vec<PathBuf> {
+        let mut dirs = vec![dir.join("wal"), emergency_dir(self.emergency_dir.as_ref(), dir)];
+        dirs.extend(self.emergency_dirs_before.iter().cloned());
+        dirs
+    }
+
+    /// The emergency log is written elsewhere from now on. What was written before still lies where it lay: until it is sealed,
+    /// the place is read too.
+    pub(crate) fn move_emergency(&mut self, disk: &dyn Disk, dir: &Path, to: Option<&PathBuf>) -> Result<(), Error> {
+        let (before, now) = (emergency_dir(self.emergency_dir.as_ref(), dir), emergency_dir(to, dir));
+        self.emergency_dir = to.cloned();
+        self.emergency_dirs_before.push(before);
+        let mut kept = Vec::new();
+        for place in std::mem::take(&mut self.emergency_dirs_before) {
+            // A place elsewhere that is not there may be a device that is not mounted.
+            let is_there = disk.exists(&place) || place.starts_with(dir);
+            let is_emptied = is_there && list_files(disk, std::slice::from_ref(&place))?.is_empty();
+            if place != now && !is_emptied && !kept.contains(&place) {
+                kept.push(place);
+            }
+        }
+        self.emergency_dirs_before = kept;
+        Ok(())
+    }
+}
+
+fn emergency_dir(configured: Option<&PathBuf>, dir: &Path) -> PathBuf {
+    configured.cloned().unwrap_or_else(|| dir.join("emergency"))
 }
 
 /// Parses arbitrary bytes: must not panic, and what parses must give the same bytes again.

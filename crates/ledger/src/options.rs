@@ -32,6 +32,9 @@ pub struct Options {
     pub signing_key: SigningKey,
     /// Where the emergency log lies, best on a second device; `emergency` in the ledger's directory when `None`.
     pub emergency_dir: Option<PathBuf>,
+    /// Where a copy of what was signed last is kept outside the ledger, where whoever can write the ledger cannot: a ledger that
+    /// was set back to an earlier copy of itself is then not opened and signed anew. `None`: nothing tells.
+    pub last_signed_copy: Option<PathBuf>,
     /// A write and its sync must end within this; then the emergency log takes over. A waiter of
     /// [`crate::Ledger::durable`] therefore waits three times this at most.
     pub sync_deadline: Duration,
@@ -74,6 +77,7 @@ impl Options {
             clock: Arc::new(SystemClock::new()),
             signing_key,
             emergency_dir: None,
+            last_signed_copy: None,
             sync_deadline: Duration::from_secs(1),
             linger: Duration::from_millis(50),
             retry_interval: Duration::from_secs(1),
@@ -95,6 +99,15 @@ impl Options {
         self.emergency_dir.clone().unwrap_or_else(|| self.dir.join("emergency"))
     }
 
+    pub(crate) fn log_place(&self) -> crate::log::Place {
+        crate::log::Place {
+            disk: Arc::clone(&self.disk),
+            dir: self.dir.clone(),
+            key: self.signing_key.clone(),
+            copy: self.last_signed_copy.clone(),
+        }
+    }
+
     /// A block's payload may have this many bytes: a quarter of a file, and never more than a block can say.
     pub(crate) fn payload_bytes_max(&self) -> usize {
         usize::try_from(self.wal_file_bytes / 4).unwrap_or(usize::MAX).min(crate::block::PAYLOAD_BYTES_MAX)
@@ -108,6 +121,9 @@ impl Options {
         }
         if self.source == crate::QUERY_SOURCE {
             return wrong("source", self.source.0.to_string(), "below the number kept for queries");
+        }
+        if let Some(copy) = self.last_signed_copy.as_ref().filter(|copy| copy.starts_with(&self.dir)) {
+            return wrong("last_signed_copy", copy.display().to_string(), "outside the ledger");
         }
         if self.queue_records_max == 0 {
             return wrong("queue_records_max", "0".into(), "at least 1");

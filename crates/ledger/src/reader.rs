@@ -394,7 +394,8 @@ impl Snapshot {
 
 fn read_files(disk: &dyn Disk, dirs: &[PathBuf]) -> Result<BTreeMap<SourceId, Vec<WalFile>>, Error> {
     let mut files: BTreeMap<SourceId, Vec<WalFile>> = BTreeMap::new();
-    for (source, number, path) in list_files(disk, dirs)? {
+    // The newest first: what is written meanwhile then never stands behind a block that was not read.
+    for (source, number, path) in list_files(disk, dirs)?.into_iter().rev() {
         files.entry(source).or_default().push(WalFile::read_written(disk, source, number, Path::new(&path))?);
     }
     Ok(files)

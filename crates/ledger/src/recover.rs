@@ -1,11 +1,14 @@
-//! Recovery: reads what a writer left behind, cuts torn tails, and says where to go on (LED-2).
+//! Recovery: reads what a writer left behind, compares it with what was signed, cuts torn tails, and says where to go on
+//! (LED-2). Nothing is changed before it is known to be what was signed, so that nobody else's change is signed over.
 
 use crate::durable::{TEMPORARY, create_directories};
+use crate::log::{Log, checkpoint_path};
 use crate::manifest::Manifest;
-use crate::wal::{Head, Tail, WalFile, chain, list_files};
-use crate::{Error, Options};
+use crate::wal::{Head, Placed, Tail, WalFile, chain, list_files};
+use crate::{Error, Options, QUERY_SOURCE};
 use sekisho_model::disk::{Disk, Open};
-use sekisho_model::{Record, SourceId};
+use sekisho_model::{Heartbeat, Record, SourceId};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Sequence numbers that are left out after a restart: more than a gateway can give out, at 40,000 a second,
@@ -38,6 +41,7 @@ pub struct TornTail {
 
 /// What the writer goes on from.
 pub(crate) struct Recovered {
+    pub(crate) log: Log,
     pub(crate) head: Head,
     pub(crate) file_number_next: u64,
     pub(crate) report: Recovery,
@@ -49,7 +53,8 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
     for below in ["wal", "segments", "log/tile", "state"] {
         create_directories(disk, dir, Path::new(below))?;
     }
-    let manifest = open_manifest(options)?;
+    let mut log = Log::open(options.log_place())?;
+    let manifest = open_manifest(options, &log)?;
     let dirs = manifest.wal_dirs(dir);
     for (dir, ending) in dirs.iter().map(|dir| (dir.clone(), TEMPORARY)).chain([(dir.to_path_buf(), TEMPORARY)]) {
         remove_leftovers(disk, &dir, ending)?;
@@ -70,6 +75,7 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
         sequence_next = found.last().map_or(sequence_next, sequence_after);
     }
     let head = blocks.last().map_or(sealed, |placed| Head::of(&placed.block));
+    log.mend()?;
     let report = Recovery {
         records,
         blocks: blocks.len() as u64,
@@ -81,19 +87,77 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, Error> {
         },
     };
     let file_number_next = files.iter().map(|file| file.number + 1).max().unwrap_or(1);
-    Ok(Recovered { head, file_number_next, report })
+    Ok(Recovered { log, head, file_number_next, report })
 }
 
-fn open_manifest(options: &Options) -> Result<Manifest, Error> {
+/// The MANIFEST, when it and the log's files are what was signed, as it is from now on.
+fn open_manifest(options: &Options, log: &Log) -> Result<Manifest, Error> {
     let (disk, dir) = (&*options.disk, options.dir.as_path());
     let mut manifest = if disk.exists(&Manifest::path(dir)) { Manifest::read(disk, dir)? } else { Manifest::default() };
     let before = manifest.to_bytes();
-    manifest.emergency_dir.clone_from(&options.emergency_dir);
+    log.complete(&mut manifest)?;
+    manifest.move_emergency(disk, dir, options.emergency_dir.as_ref())?;
+    check_signed(options, &manifest, log)?;
     options.signing_key.verifier().clone_into(&mut manifest.verifier_key);
     if manifest.to_bytes() != before {
         manifest.write(disk, dir)?;
     }
     Ok(manifest)
+}
+
+/// Whether the log's files hold what was signed of them, of every source. Questions are compared by whoever signs them: a
+/// gateway does not stay closed for them.
+fn check_signed(options: &Options, manifest: &Manifest, log: &Log) -> Result<(), Error> {
+    let (disk, dir) = (&*options.disk, options.dir.as_path());
+    let dirs = manifest.wal_dirs(dir);
+    let written = list_files(disk, &dirs)?.into_iter().map(|(source, _, _)| source);
+    let sources: BTreeSet<SourceId> = written.chain(log.sources()).filter(|source| *source != QUERY_SOURCE).collect();
+    for source in sources {
+        let files = read_source(disk, &dirs, source)?;
+        let sealed = sealed_head(manifest, dir, source)?;
+        let blocks = chain(&files, sealed)?;
+        check_head(&dir.join("wal"), &blocks, sealed, log.head(source))?;
+        let is_unsigned = log.head(source) == Head::START;
+        if is_unsigned && blocks.iter().any(|placed| tells_something(placed)) {
+            let holds = format!("{} blocks of records of source {}", blocks.len(), source.0);
+            return Err(Error::NothingSigned { dir: dir.to_path_buf(), holds });
+        }
+    }
+    if !log.is_signed() && disk.exists(&checkpoint_path(dir)) {
+        return Err(Error::NothingSigned { dir: dir.to_path_buf(), holds: "a published checkpoint".into() });
+    }
+    Ok(())
+}
+
+/// Whether the blocks behind the sealed ones hold the one that was signed last, as it was signed: it commits to all before it.
+pub(crate) fn check_head(wal: &Path, blocks: &[Placed<'_>], sealed: Head, signed: Head) -> Result<(), Error> {
+    if signed.number <= sealed.number {
+        return Ok(()); // The segment's entry commits to what they held.
+    }
+    let remedy =
+        "put the log's files back from a copy, or keep the directory as evidence and begin a ledger in another one";
+    match blocks.iter().find(|placed| placed.block.header.number == signed.number) {
+        Some(placed) if Head::of(&placed.block) == signed => Ok(()),
+        Some(placed) => {
+            let what = format!("block {} is not the one that was signed; {remedy}", signed.number);
+            Err(Error::corrupt(placed.file, placed.offset, what))
+        }
+        None => Err(Error::corrupt(wal, 0, format!("block {} was signed and is missing; {remedy}", signed.number))),
+    }
+}
+
+/// Whether a block holds more than a writer writes before its first signature, when it has not answered anybody yet: that it
+/// began.
+pub(crate) fn tells_something(placed: &Placed<'_>) -> bool {
+    let is_begin = |record: &Record| match record {
+        Record::Started(_) => true,
+        // Of a disk so slow that a minute went by.
+        Record::Heartbeat(Heartbeat { inspected: 0, without_body: 0, not_inspectable, .. }) => {
+            not_inspectable.is_empty()
+        }
+        _ => false,
+    };
+    placed.block.records().is_none_or(|records| !records.iter().all(is_begin))
 }
 
 pub(crate) fn sealed_head(manifest: &Manifest, dir: &Path, source: SourceId) -> Result<Head, Error> {

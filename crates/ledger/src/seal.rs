@@ -1,15 +1,15 @@
 //! Sealing: finished WAL files become a segment; the MANIFEST names it; the files are removed.
 //!
-//! Order: the segment's files and their names durable, read again and hashed; the MANIFEST; the Merkle log's entry,
-//! signed; and only then the WAL files go. After a crash before the MANIFEST the files are made anew; after it,
-//! the entry is made up for.
+//! Order: the segment's files and their names durable, read again and hashed; the Merkle log's entry, signed; the MANIFEST;
+//! and only then the WAL files go. So the MANIFEST never names a segment that is not signed. After a crash before the
+//! signature the files are made anew; after it, the MANIFEST is made up for from the entry.
 
 use crate::Error;
 use crate::durable::{create_directories, place_file, read_file};
 use crate::log::Log;
 use crate::manifest::{Manifest, Segment, SegmentFile};
 use crate::reader::OpenResponses;
-use crate::recover::{highest_sequence, read_source, sealed_head, sequence_after};
+use crate::recover::{check_head, highest_sequence, read_source, sealed_head, sequence_after};
 use crate::segment::{Builder, Part};
 use crate::shared::Shared;
 use crate::wal::{Head, Placed, WalFile, chain, list_files};
@@ -22,7 +22,9 @@ pub(crate) fn seal(shared: &Shared, log: &mut Log) -> Result<(), Error> {
     let options = &shared.options;
     let (disk, dir) = (&*options.disk, options.dir.as_path());
     let mut manifest = Manifest::read(disk, dir)?;
-    sign_segments(&manifest, log)?;
+    if log.complete(&mut manifest)? {
+        manifest.write(disk, dir)?;
+    }
     // Taken before the files are read: what is finished then stays finished.
     let active = shared.active().clone();
     let head = *shared.head();
@@ -33,24 +35,18 @@ pub(crate) fn seal(shared: &Shared, log: &mut Log) -> Result<(), Error> {
     let files = read_source(disk, &dirs, options.source)?;
     let sealed = sealed_head(&manifest, dir, options.source)?;
     let blocks = chain(&files, sealed)?;
+    // What is sealed is what was committed, not what somebody made of the files since.
+    check_head(&dir.join("wal"), &blocks, sealed, head)?;
     let is_finished = |placed: &&Placed<'_>| !active.contains(placed.file) && placed.block.header.number <= head.number;
     let run: Vec<Placed<'_>> = blocks.iter().take_while(is_finished).copied().collect();
     if !run.is_empty() {
         let segment = make_segment(shared, &manifest, &run)?;
+        log.add_segment(segment.clone())?;
+        log.sign()?;
         manifest.segments.push(segment);
         manifest.write(disk, dir)?;
-        sign_segments(&manifest, log)?;
     }
     remove_sealed(shared, &files, sealed_head(&manifest, dir, options.source)?, &active)
-}
-
-/// Makes up for entries that a crash prevented.
-fn sign_segments(manifest: &Manifest, log: &mut Log) -> Result<(), Error> {
-    let from = usize::try_from(log.segments()).unwrap_or(usize::MAX);
-    for segment in manifest.segments.iter().skip(from) {
-        log.add_segment(segment)?;
-    }
-    log.sign()
 }
 
 fn make_segment(shared: &Shared, manifest: &Manifest, run: &[Placed<'_>]) -> Result<Segment, Error> {

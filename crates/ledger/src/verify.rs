@@ -1,23 +1,31 @@
 //! Offline verification: does every byte of a ledger directory agree with every other, and with the signature?
 //!
-//! What is checked: the MANIFEST's checksum; each WAL block's checksum, number and chain over all files; zeros
-//! behind the last block; the checkpoint's signature; every tile against the entries; each entry against the
-//! blocks and segments; each segment file's hash; `state/last-signed` against the checkpoint. Files that do not
-//! belong to a ledger are a difference too, save for the locks and leftovers ending in `.tmp`.
+//! What is checked: the MANIFEST's checksum; the checkpoint's signature; every tile against the entries; each segment of the
+//! MANIFEST against its entry; each WAL block's checksum, number and chain over all files; zeros behind the last block;
+//! each entry against the blocks and segments; each segment file's hash; the published checkpoint against
+//! `state/last-signed`; and both against a checkpoint that an auditor kept ([`Given::since`]). Files that do not
+//! belong to a ledger are a difference too, save for the locks and leftovers ending in `.tmp`. So a block is missed unless a
+//! signed segment took its place, and a ledger that tells anything has a signature.
 //!
-//! What it cannot show: blocks written after the last checkpoint have no signature yet ([`Report::unsigned`]);
-//! and a torn block at the end of a log whose writer was cut off is no difference but [`Report::torn`].
+//! What it cannot show: blocks written after the last checkpoint have no signature yet ([`Report::unsigned`],
+//! [`Report::questions_unsigned`]); a torn block at the end of a log whose writer was cut off is no difference but
+//! [`Report::torn`]; and without a checkpoint kept elsewhere an earlier copy of the whole ledger is as good as the last.
+//! Read `signed` for the Merkle log.
 
-use crate::Error;
+mod signed;
+
 use crate::durable::{TEMPORARY, files_below, read_file};
-use crate::log::{BlocksEntry, Entry, checkpoint_path, last_signed_path, read_entries, segment_text};
-use crate::manifest::Manifest;
-use crate::recover::{TornTail, sealed_head};
+use crate::entry::Entry;
+use crate::log::last_signed_path;
+use crate::manifest::{Manifest, Segment};
+use crate::recover::{TornTail, sealed_head, tells_something};
 use crate::wal::{Head, Tail, WalFile, chain, list_files};
+use crate::{Error, QUERY_SOURCE};
 use sekisho_model::SourceId;
 use sekisho_model::disk::Disk;
-use sekisho_tlog::{Checkpoint, TilePath, VerifyingKey, tree};
+use sekisho_tlog::VerifyingKey;
 use sha2::{Digest as _, Sha256};
+use signed::Signed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +36,11 @@ pub struct Report {
     pub entries: u64,
     /// Blocks in the log.
     pub blocks: u64,
-    /// Blocks that no signed entry commits to yet.
+    /// Blocks that no signed entry commits to yet, without questions.
     pub unsigned: u64,
+    /// Questions that the command line recorded and no signed entry commits to yet: the writer signs them with its next
+    /// signature, or when it starts.
+    pub questions_unsigned: u64,
     /// Sealed segments.
     pub segments: u64,
     /// Torn ends of a writer that runs or was cut off.
@@ -76,17 +87,54 @@ impl std::fmt::Display for Place {
 
 type Verified<T> = Result<T, Difference>;
 
-/// Verifies a ledger directory. `verifier_key` is the public key's text, from where the operator keeps it.
-pub fn verify(disk: &dyn Disk, dir: &Path, verifier_key: Option<&str>) -> Result<Report, Difference> {
+/// What is known of a ledger from outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// The public key, from where the operator keeps it.
+    pub key: Option<&'a VerifyingKey>,
+    /// A checkpoint that was published before and kept, with the name of its file: the ledger must go on from it.
+    pub since: Option<(&'a Path, &'a [u8])>,
+}
+
+/// How often it is begun again. Files are read one after another while a writer may write, sign and seal; so a difference is
+/// one when it is seen twice.
+const TRIES_MAX: usize = 8;
+
+/// Verifies a ledger directory. `key` is the public key, from where the operator keeps it.
+pub fn verify(disk: &dyn Disk, dir: &Path, key: Option<&VerifyingKey>) -> Result<Report, Difference> {
+    verify_given(disk, dir, &Given { key, since: None })
+}
+
+/// Verifies a ledger directory against what is known from outside; a writer may run meanwhile.
+pub fn verify_given(disk: &dyn Disk, dir: &Path, given: &Given<'_>) -> Result<Report, Difference> {
+    let mut outcome = verify_once(disk, dir, given);
+    for _ in 1..TRIES_MAX {
+        let Err(difference) = &outcome else { break };
+        let again = verify_once(disk, dir, given);
+        let is_seen_twice = again.as_ref().err() == Some(difference);
+        outcome = again;
+        if is_seen_twice {
+            break;
+        }
+    }
+    outcome
+}
+
+fn verify_once(disk: &dyn Disk, dir: &Path, given: &Given<'_>) -> Result<Report, Difference> {
     let path = Manifest::path(dir);
     let manifest = Manifest::read(disk, dir).map_err(|err| from_error(&path, &err))?;
+    // Listed first: what a writer makes from now on is not asked about.
+    let listed = files_below(disk, dir);
     let mut verifier = Verifier { disk, dir, manifest, report: Report::default(), known: BTreeSet::new() };
-    verifier.known.insert(path);
-    let blocks = verifier.log_blocks()?;
-    let entries = verifier.merkle_log(verifier_key)?;
-    verifier.segments()?;
-    verifier.entries(&entries, &blocks)?;
-    verifier.strangers(dir)?;
+    verifier.known.insert(path.clone());
+    let signed = verifier.merkle_log(given)?;
+    let segments = signed.segments();
+    let compared = verifier.manifest.compare(&segments);
+    compared.map_err(|what| different(&path, Place::Whole, "the segments that were signed", &what))?;
+    let blocks = verifier.log_blocks(&signed)?;
+    verifier.segments(&segments)?;
+    verifier.entries(&signed, &blocks)?;
+    verifier.strangers(&segments, listed)?;
     Ok(verifier.report)
 }
 
@@ -103,11 +151,16 @@ struct Verifier<'a> {
 type Blocks = BTreeMap<(SourceId, u64), (Head, PathBuf, u64)>;
 
 impl Verifier<'_> {
-    fn log_blocks(&mut self) -> Verified<Blocks> {
+    fn log_blocks(&mut self, signed: &Signed) -> Verified<Blocks> {
         let dirs = self.manifest.wal_dirs(self.dir);
         let mut by_source: BTreeMap<SourceId, Vec<WalFile>> = BTreeMap::new();
         for (source, number, path) in list_files(self.disk, &dirs).map_err(|err| from_error(self.dir, &err))? {
-            let file = WalFile::read(self.disk, source, number, &path).map_err(|err| from_error(&path, &err))?;
+            let file = match WalFile::read(self.disk, source, number, &path) {
+                Ok(file) => file,
+                // Its writer removed it since it was listed. Were it another's doing, blocks would be missed.
+                Err(err) if err.is_not_found() => continue,
+                Err(err) => return Err(from_error(&path, &err)),
+            };
             if file.tail == Tail::Torn {
                 let torn = TornTail { file: path.clone(), offset: file.end as u64, bytes: file.tail_bytes() };
                 self.report.torn.push(torn);
@@ -118,9 +171,15 @@ impl Verifier<'_> {
         let mut blocks = Blocks::new();
         for (source, files) in &by_source {
             let sealed = sealed_head(&self.manifest, self.dir, *source).map_err(|err| from_error(self.dir, &err))?;
+            let is_unsigned = *source != QUERY_SOURCE && !signed.has_source(*source);
             for placed in chain(files, sealed).map_err(|err| from_error(self.dir, &err))? {
                 if placed.block.records().is_none() {
                     return Err(different(placed.file, Place::Byte(placed.offset), "records", "other bytes"));
+                }
+                if is_unsigned && tells_something(&placed) {
+                    let expected = format!("a signed entry of source {}, whose log tells of responses", source.0);
+                    let found = "none: nothing is signed";
+                    return Err(different(&last_signed_path(self.dir), Place::Whole, &expected, found));
                 }
                 let number = placed.block.header.number;
                 blocks.insert((*source, number), (Head::of(&placed.block), placed.file.to_path_buf(), placed.offset));
@@ -130,173 +189,85 @@ impl Verifier<'_> {
         Ok(blocks)
     }
 
-    /// Checks the signature and every tile; the entries are returned.
-    fn merkle_log(&mut self, verifier_key: Option<&str>) -> Verified<Vec<Vec<u8>>> {
-        let (published, last) = (checkpoint_path(self.dir), last_signed_path(self.dir));
-        self.report.key_given = verifier_key.is_some();
-        if !self.disk.exists(&last) && !self.disk.exists(&published) {
-            return Ok(Vec::new());
-        }
-        let key = verifier_key.unwrap_or(&self.manifest.verifier_key);
-        let key = VerifyingKey::parse(key)
-            .map_err(|err| different(&Manifest::path(self.dir), Place::Whole, "a verifier key", &err.to_string()))?;
-        let signed = self.signed_checkpoint(&last, &key)?;
-        if self.disk.exists(&published) {
-            let checkpoint = self.signed_checkpoint(&published, &key)?;
-            // A crash between the two leaves the published one behind; never ahead, and never another tree.
-            if checkpoint.size > signed.size || (checkpoint.size == signed.size && checkpoint.root != signed.root) {
-                let (expected, found) = (format!("at most size {}", signed.size), format!("size {}", checkpoint.size));
-                return Err(different(&published, Place::Whole, &expected, &found));
-            }
-        }
-        self.report.entries = signed.size;
-        self.tiles(&signed)
-    }
-
-    fn signed_checkpoint(&mut self, path: &Path, key: &VerifyingKey) -> Verified<Checkpoint> {
-        self.known.insert(path.to_path_buf());
-        let note = read_file(self.disk, path).map_err(|err| from_error(path, &err))?;
-        Checkpoint::open(&note, key)
-            .map_err(|err| different(path, Place::Whole, "a checkpoint signed with the ledger's key", &err.to_string()))
-    }
-
-    fn tiles(&mut self, signed: &Checkpoint) -> Verified<Vec<Vec<u8>>> {
-        let log = self.dir.join("log");
-        let entries = read_entries(self.disk, self.dir, 0, signed.size)
-            .map_err(|err| from_error(&log.join("tile/entries"), &err))?;
-        let (root, _) = tree::tiles_of(entries.iter().map(Vec::as_slice))
-            .map_err(|err| different(&log.join("tile/entries"), Place::Whole, "entries", &err.to_string()))?;
-        // Tiles first: they name the place, which the root does not.
-        let mut grown = sekisho_tlog::Tree::new();
-        let mut expected: BTreeMap<(Option<u8>, u64), Vec<u8>> = BTreeMap::new();
-        for entry in &entries {
-            grown.append(entry).map_err(|err| different(&log, Place::Whole, "an entry", &err.to_string()))?;
-        }
-        for tile in grown.take_changed() {
-            expected.insert((tile.path.level, tile.path.number), tile.bytes);
-        }
-        for tile in TilePath::all(signed.size) {
-            let path = log.join(tile.to_string());
-            let found = read_file(self.disk, &path).map_err(|err| from_error(&path, &err))?;
-            if let Some(place) = first_difference(&expected[&(tile.level, tile.number)], &found) {
-                return Err(different(&path, Place::Byte(place), "the hash of the entries", "another byte"));
+    fn segments(&mut self, signed: &[Segment]) -> Verified<()> {
+        for file in signed.iter().flat_map(|segment| &segment.files) {
+            let path = self.dir.join(&file.path);
+            let bytes = read_file(self.disk, &path).map_err(|err| from_error(&path, &err))?;
+            let found = hex::encode(Sha256::digest(&bytes));
+            if found != file.sha256 {
+                return Err(different(&path, Place::Whole, &format!("SHA-256 {}", file.sha256), &found));
             }
             self.known.insert(path);
         }
-        if root != signed.root {
-            let (expected, found) = (signed.root.to_string(), root.to_string());
-            return Err(different(&last_signed_path(self.dir), Place::Whole, &format!("root {found}"), &expected));
-        }
-        self.older_tiles(&log.join("tile"), &expected)?;
-        Ok(entries)
-    }
-
-    /// Partial tiles of smaller sizes, and tiles that a crash left unsigned: those of smaller sizes must be the
-    /// beginning of what is there now.
-    fn older_tiles(&mut self, dir: &Path, expected: &BTreeMap<(Option<u8>, u64), Vec<u8>>) -> Verified<()> {
-        for path in files_below(self.disk, dir) {
-            let log = self.dir.join("log");
-            let name = path.strip_prefix(&log).ok().and_then(Path::to_str).unwrap_or_default().to_owned();
-            let Some(tile) = TilePath::parse(&name) else { continue };
-            let found = read_file(self.disk, &path).map_err(|err| from_error(&path, &err))?;
-            let now = expected.get(&(tile.level, tile.number)).map_or(&[][..], Vec::as_slice);
-            let shared = now.len().min(found.len());
-            if let Some(place) = first_difference(&now[..shared], &found[..shared]) {
-                return Err(different(&path, Place::Byte(place), "the beginning of the tile", "another byte"));
-            }
-            self.known.insert(path);
-        }
+        self.report.segments = signed.len() as u64;
         Ok(())
     }
 
-    fn segments(&mut self) -> Verified<()> {
-        for segment in &self.manifest.segments {
-            for file in &segment.files {
-                let path = self.dir.join(&file.path);
-                let bytes = read_file(self.disk, &path).map_err(|err| from_error(&path, &err))?;
-                let found = hex::encode(Sha256::digest(&bytes));
-                if found != file.sha256 {
-                    return Err(different(&path, Place::Whole, &format!("SHA-256 {}", file.sha256), &found));
-                }
-                self.known.insert(path);
-            }
-        }
-        self.report.segments = self.manifest.segments.len() as u64;
-        Ok(())
-    }
-
-    fn entries(&mut self, entries: &[Vec<u8>], blocks: &Blocks) -> Verified<()> {
-        let mut heads: BTreeMap<SourceId, Head> = BTreeMap::new();
-        let mut segments = 0;
-        for (index, bytes) in (0u64..).zip(entries) {
-            let file = self.dir.join("log/tile/entries");
-            let wrong = |expected: &str, found: &str| different(&file, Place::Entry(index), expected, found);
-            match Entry::parse(bytes).ok_or_else(|| wrong("an entry of this ledger", "another text"))? {
+    fn entries(&mut self, signed: &Signed, blocks: &Blocks) -> Verified<()> {
+        // The last block of each source that an entry commits to, and the last of its runs.
+        let mut heads: BTreeMap<SourceId, u64> = BTreeMap::new();
+        let mut runs: BTreeMap<SourceId, u64> = BTreeMap::new();
+        for (index, entry) in (0u64..).zip(&signed.entries) {
+            let (source, head) = match entry {
                 Entry::Blocks(entry) => {
-                    self.blocks_entry(index, &entry, blocks, heads.get(&entry.source).copied())?;
-                    heads.insert(entry.source, entry.head);
-                }
-                Entry::Segment { number, text } => {
-                    segments += 1;
-                    let position = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-                    let segment = position.and_then(|position| self.manifest.segments.get(position));
-                    let stated = segment.map(segment_text);
-                    if number != segments || stated.as_ref() != Some(&text) {
-                        return Err(wrong(
-                            &format!("segment {segments} as the MANIFEST states it"),
-                            "another statement",
-                        ));
+                    let first = runs.insert(entry.source, entry.head.number).unwrap_or(0) + 1;
+                    if entry.first != first {
+                        let (expected, found) =
+                            (format!("a run from block {first}"), format!("one from {}", entry.first));
+                        let file = self.dir.join("log/tile/entries");
+                        return Err(different(&file, Place::Entry(index), &expected, &found));
                     }
+                    (entry.source, entry.head)
                 }
-            }
+                Entry::Segment(segment) => (segment.source, head_of(segment, self.dir)?),
+            };
+            self.committed(index, source, head, blocks)?;
+            let last = heads.entry(source).or_default();
+            *last = head.number.max(*last);
         }
-        self.report.unsigned =
-            blocks.keys().filter(|(source, number)| heads.get(source).is_none_or(|head| *number > head.number)).count()
-                as u64;
+        for (source, _) in blocks.keys().filter(|(source, number)| heads.get(source).is_none_or(|head| number > head)) {
+            let count =
+                if *source == QUERY_SOURCE { &mut self.report.questions_unsigned } else { &mut self.report.unsigned };
+            *count += 1;
+        }
         Ok(())
     }
 
-    fn blocks_entry(&self, index: u64, entry: &BlocksEntry, blocks: &Blocks, before: Option<Head>) -> Verified<()> {
-        let file = self.dir.join("log/tile/entries");
-        let first = before.map_or(0, |head| head.number) + 1;
-        if entry.first != first {
-            let found = format!("a run from block {}", entry.first);
-            return Err(different(&file, Place::Entry(index), &format!("a run from block {first}"), &found));
+    /// Whether the block that an entry commits to is there, or in a segment, which has its entry.
+    fn committed(&self, index: u64, source: SourceId, head: Head, blocks: &Blocks) -> Verified<()> {
+        let sealed = sealed_head(&self.manifest, self.dir, source).map_err(|err| from_error(self.dir, &err))?;
+        let number = head.number;
+        if number < sealed.number {
+            return Ok(()); // The block is gone; the segment's entry commits to what it held.
         }
-        let sealed = sealed_head(&self.manifest, self.dir, entry.source).map_err(|err| from_error(self.dir, &err))?;
-        if entry.head.number < sealed.number {
-            return Ok(()); // The blocks are gone; the segment's entry commits to what they held.
-        }
-        let number = entry.head.number;
-        let there =
-            if number == sealed.number { Some(sealed) } else { blocks.get(&(entry.source, number)).map(|b| b.0) };
+        let block = blocks.get(&(source, number));
+        let there = if number == sealed.number { Some(sealed) } else { block.map(|(there, ..)| *there) };
         match there {
-            Some(head) if head == entry.head => Ok(()),
-            Some(head) => {
-                let (path, place) = blocks
-                    .get(&(entry.source, number))
+            Some(there) if there == head => Ok(()),
+            Some(there) => {
+                let (path, place) = block
                     .map_or((Manifest::path(self.dir), Place::Whole), |(_, path, at)| (path.clone(), Place::Byte(*at)));
-                let expected = format!("block {number} with hash {}", hex::encode(entry.head.hash));
-                Err(different(&path, place, &expected, &hex::encode(head.hash)))
+                let expected = format!("block {number} with hash {}", hex::encode(head.hash));
+                Err(different(&path, place, &expected, &hex::encode(there.hash)))
             }
             None => {
                 let torn = self.report.torn.first();
                 let (path, place) = torn
                     .map_or((self.dir.join("wal"), Place::Whole), |torn| (torn.file.clone(), Place::Byte(torn.offset)));
-                let expected = format!("block {number} of source {}, which entry {index} commits to", entry.source.0);
+                let expected = format!("block {number} of source {}, which entry {index} commits to", source.0);
                 Err(different(&path, place, &expected, "no sound block"))
             }
         }
     }
 
     /// A file that is none of the ledger's.
-    fn strangers(&self, dir: &Path) -> Verified<()> {
-        for path in files_below(self.disk, dir) {
+    fn strangers(&self, signed: &[Segment], listed: Vec<PathBuf>) -> Verified<()> {
+        for path in listed {
             let is_lock = path.parent() == Some(self.dir)
                 && path.file_name().is_some_and(|name| name == "LOCK" || name == "LOCK-queries");
-            let is_leftover =
-                path.extension().is_some_and(|extension| extension == TEMPORARY) || self.is_unfinished_segment(&path);
-            if !self.known.contains(&path) && !is_lock && !is_leftover {
+            let is_leftover = path.extension().is_some_and(|extension| extension == TEMPORARY)
+                || self.is_unfinished_segment(&path, signed.len());
+            if !self.known.contains(&path) && !is_lock && !is_leftover && self.disk.exists(&path) {
                 return Err(different(&path, Place::Whole, "no such file", "a file that is none of the ledger's"));
             }
         }
@@ -304,12 +275,18 @@ impl Verifier<'_> {
     }
 
     /// Whether a seal that did not end, for a full disk or a crash, left this file: it has the next segment's number. The
-    /// MANIFEST does not name it, so no answer reads it, and the next seal writes it anew.
-    fn is_unfinished_segment(&self, path: &Path) -> bool {
-        let next = format!("{:06}.", self.manifest.segments.len() + 1);
+    /// MANIFEST does not name it and nothing of it is signed, so no answer reads it, and the next seal writes it anew.
+    fn is_unfinished_segment(&self, path: &Path, signed: usize) -> bool {
+        let next = format!("{:06}.", signed + 1);
         let name = path.file_name().and_then(|name| name.to_str());
         path.starts_with(self.dir.join("segments")) && name.is_some_and(|name| name.starts_with(&next))
     }
+}
+
+/// The last block of a segment.
+fn head_of(segment: &Segment, dir: &Path) -> Verified<Head> {
+    let no_hash = || different(&Manifest::path(dir), Place::Whole, "a block's hash", "another text");
+    segment.head().ok_or_else(no_hash)
 }
 
 fn first_difference(expected: &[u8], found: &[u8]) -> Option<u64> {

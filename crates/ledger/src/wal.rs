@@ -13,6 +13,9 @@ use sekisho_model::disk::Disk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What disks write wholly or not at all; larger units are multiples of it.
+const SECTOR_BYTES: usize = 512;
+
 /// A WAL file in memory.
 #[derive(Debug)]
 pub(crate) struct WalFile {
@@ -114,6 +117,9 @@ impl WalFile {
             let what = format!("an unsound block before the sound one at byte {}", end + later);
             return Err(Error::corrupt(path, end as u64, what));
         }
+        if tail == Tail::Torn && source == QUERY_SOURCE && !is_cut_off(&bytes, end) {
+            return Err(Error::corrupt(path, end as u64, "a question that was changed since it was recorded"));
+        }
         Ok(WalFile { path: path.to_path_buf(), number, bytes, length, offsets, end, tail })
     }
 
@@ -134,6 +140,15 @@ impl WalFile {
     pub(crate) fn last_block(&self) -> Option<u64> {
         self.blocks().last().map(|(_, block)| block.header.number)
     }
+}
+
+/// Whether bytes behind the sound blocks of a file without preallocation may be what a cut-off write left: a disk writes whole
+/// sectors or none, so one is missing at the end, or is zeros.
+fn is_cut_off(bytes: &[u8], end: usize) -> bool {
+    let first = (SECTOR_BYTES - end % SECTOR_BYTES).min(bytes.len() - end);
+    let (begun, rest) = bytes[end..].split_at(first);
+    let is_zeros = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    bytes.len().is_multiple_of(SECTOR_BYTES) || is_zeros(begun) || rest.chunks(SECTOR_BYTES).any(is_zeros)
 }
 
 /// Where a sound block begins in bytes that do not begin with one.

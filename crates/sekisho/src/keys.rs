@@ -5,6 +5,7 @@ use crate::files;
 use anyhow::{Context, Result, bail};
 use sekisho_edm::HashKey;
 use sekisho_tlog::SigningKey;
+use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,9 @@ const ADMIN_TOKEN: &str = "admin.token";
 /// 16 random bytes in hexadecimal: names persons in the journals of notices.
 const NOTICE_KEY: &str = "notify.key";
 
+/// What was signed last, and behind it which ledger: no secret.
+const LAST_SIGNED: &str = "last-signed";
+
 /// The keys of one installation.
 pub(crate) struct Keys {
     /// Hashes values, sessions and addresses.
@@ -30,6 +34,18 @@ pub(crate) struct Keys {
     pub(crate) signing: SigningKey,
     /// Lets operators change who is kept out.
     pub(crate) admin_token: Option<String>,
+    /// Where they lie.
+    directory: PathBuf,
+}
+
+impl Keys {
+    /// Where a copy of what was signed last of this ledger is kept, beside the key that signed it: a ledger that was set back to an
+    /// earlier copy of itself is then noticed. One for each ledger that the keys are used for.
+    pub(crate) fn last_signed_copy(&self, ledger: &Path) -> PathBuf {
+        let ledger = std::path::absolute(ledger).unwrap_or_else(|_| ledger.to_owned());
+        let digest = Sha256::digest(ledger.as_os_str().as_encoded_bytes());
+        self.directory.join(format!("{LAST_SIGNED}-{}", hex::encode(&digest[..4])))
+    }
 }
 
 /// What is wrong with a key file, for a diagnostic.
@@ -70,7 +86,12 @@ pub(crate) fn load(directory: &Path) -> Result<Keys> {
     let path = directory.join(SIGNING_KEY);
     let signing =
         SigningKey::parse(&read(&path)?).with_context(|| format!("cannot use the key `{}`", path.display()))?;
-    Ok(Keys { hash: hash_key(directory)?, signing, admin_token: admin_token(directory)? })
+    Ok(Keys {
+        hash: hash_key(directory)?,
+        signing,
+        admin_token: admin_token(directory)?,
+        directory: directory.to_owned(),
+    })
 }
 
 /// The token of the admin address; made when there is none yet.

@@ -48,7 +48,8 @@ impl Running {
         events: Option<LiveEventSender>,
     ) -> Result<Running> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let options = ledger.options(keys.signing.clone());
+        let last_signed_copy = Some(keys.last_signed_copy(&ledger.directory));
+        let options = Options { last_signed_copy, ..ledger.options(keys.signing.clone()) };
         let opened = Ledger::open(Options { clock: Arc::clone(&clock), ..options.clone() });
         let ledger_directory = &ledger.directory;
         let (ledger, _) = opened.with_context(|| format!("cannot open the ledger `{}`", ledger.directory.display()))?;

@@ -3,7 +3,6 @@
 use crate::rig::*;
 use sekisho_ledger::{Error, Ledger};
 use sekisho_testkit::{Fault, OperationKind, SimDisk};
-use std::path::Path;
 
 /// Schedules that a crash test runs through.
 const SEEDS: u64 = 300;
@@ -34,12 +33,12 @@ fn run_until_power_cut(disk: &SimDisk, operations: u64) -> (Vec<u64>, usize) {
 }
 
 /// Runs a schedule, and says what was lost or invented.
-fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
+pub(crate) fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
     let (appended, acknowledged) = run_until_power_cut(disk, 20 + seed % 140);
     let after = disk.crash(seed);
     let clock = clock();
     let (ledger, recovery) = Ledger::open(options(&after, &clock)).map_err(|err| format!("does not open: {err}"))?;
-    let found = exposed_sequences(&after);
+    let found = read_exposed(&after)?;
     if !appended.starts_with(&found) {
         return Err(format!("{found:?} is no prefix of {appended:?}"));
     }
@@ -73,37 +72,6 @@ fn led_2_a_second_crash_during_recovery_loses_nothing() {
         let found = exposed_sequences(&third);
         assert!(appended.starts_with(&found) && found.len() >= acknowledged, "seed {seed}");
     }
-}
-
-/// A sync of the log, taken away: some schedule must then lose an acknowledged record.
-fn is_needed(name: &str, matches: fn(OperationKind, &Path, u64) -> bool) {
-    let lost = (0..SEEDS).any(|seed| {
-        let disk = SimDisk::new();
-        disk.set_fault(move |operation| {
-            if matches(operation.kind, operation.path, operation.earlier) { Fault::Skip } else { Fault::None }
-        });
-        crash_once(&disk, seed).is_err()
-    });
-    assert!(lost, "no schedule fails without {name}");
-}
-
-#[test]
-fn led_1_each_sync_of_the_log_is_needed() {
-    is_needed("the sync of a block", |kind, path, earlier| {
-        kind == OperationKind::Sync && path.starts_with("/ledger/wal") && earlier > 0
-    });
-    is_needed("the sync of the log's names", |kind, path, _| {
-        kind == OperationKind::SyncDirectory && path == Path::new("/ledger/wal")
-    });
-    is_needed("the sync of the ledger's names", |kind, path, _| {
-        kind == OperationKind::SyncDirectory && path == Path::new("/ledger")
-    });
-    is_needed("the sync of the ledger's own name", |kind, path, _| {
-        kind == OperationKind::SyncDirectory && path == Path::new("/")
-    });
-    is_needed("the sync of the manifest", |kind, path, _| {
-        kind == OperationKind::Sync && path == Path::new("/ledger/MANIFEST.tmp")
-    });
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A disk that fails, fills up, is slow or hangs: each has its outcome.
 
 use crate::rig::*;
-use sekisho_ledger::{Health, Ledger, NotDurable};
+use sekisho_ledger::manifest::Manifest;
+use sekisho_ledger::{Health, Ledger, NotDurable, Options, SealOnClose, verify};
 use sekisho_model::Record;
 use sekisho_testkit::{Fault, Gate, Operation, OperationKind, SimClock, SimDisk};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +70,33 @@ fn gw_1_without_both_logs_records_are_refused_until_the_disk_works_again() {
         || records(&disk).iter().map(|r| if let Record::Heartbeat(h) = r { h.records_lost } else { 0 }).sum::<u64>();
     wait_until("the count of lost records", || lost() == 1);
     assert_eq!(exposed_sequences(&disk), [1, 2], "what was accepted before is written in the end");
+}
+
+#[test]
+fn led_2_what_the_emergency_log_holds_is_found_after_it_was_moved() {
+    let (disk, clock, ledger) = prepared();
+    disk.set_fault(|operation| {
+        let fails = operation.kind == OperationKind::Sync && operation.path.starts_with(WAL);
+        if fails { Fault::Error(ErrorKind::Other) } else { Fault::None }
+    });
+    ledger.wait_durable(append_response(&ledger)).expect("the emergency log takes it");
+    // Killed; the configuration then names another place, and later a third one and the first again.
+    let killed = disk.copy();
+    for (run, place) in [Some("/second"), Some("/third"), None, Some("/second")].into_iter().enumerate() {
+        let options = || Options { emergency_dir: place.map(Into::into), ..options(&killed, &clock) };
+        let (ledger, _) = Ledger::open(options()).unwrap_or_else(|err| panic!("run {run}: {err}"));
+        assert_eq!(exposed_sequences(&killed), [1, 2], "run {run}");
+        ledger.close().expect("closes");
+        verify(&killed, Path::new(DIR), Some(&vkey())).unwrap_or_else(|told| panic!("run {run}: {told}"));
+    }
+    // Once they are sealed, the old places are forgotten.
+    for seal_on_close in [SealOnClose::Yes, SealOnClose::No] {
+        let options = Options { seal_on_close, emergency_dir: Some("/second".into()), ..options(&killed, &clock) };
+        Ledger::open(options).expect("opens").0.close().expect("closes");
+        assert_eq!(exposed_sequences(&killed), [1, 2]);
+    }
+    let manifest = Manifest::parse(&killed.bytes(Path::new("/ledger/MANIFEST")).expect("is there")).expect("parses");
+    assert_eq!(manifest.emergency_dirs_before, Vec::<std::path::PathBuf>::new());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod crash;
 mod emergency;
 mod evidence;
+mod forgery;
 mod rig;
 mod seal;
+mod syncs;
 mod wal;

@@ -1,9 +1,9 @@
 //! A ledger on a simulated disk and clock, and the records that the tests append.
 
-use sekisho_ledger::{Ledger, Options, Position, Reader, Recovery, SealOnClose};
+use sekisho_ledger::{Error, Ledger, Options, Position, Reader, Recovery, SealOnClose};
 use sekisho_model::*;
 use sekisho_testkit::{SimClock, SimDisk};
-use sekisho_tlog::SigningKey;
+use sekisho_tlog::{SigningKey, VerifyingKey};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +24,15 @@ pub(crate) fn options(disk: &SimDisk, clock: &Arc<SimClock>) -> Options {
         seal_on_close: SealOnClose::No,
         ..Options::new(DIR, SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))
     }
+}
+
+/// The key that verifies what these ledgers sign.
+pub(crate) fn vkey() -> VerifyingKey {
+    verifying(&SigningKey::from_seed("ledger.example/1", &[7; 32]).expect("a good name"))
+}
+
+pub(crate) fn verifying(key: &SigningKey) -> VerifyingKey {
+    VerifyingKey::parse(key.verifier()).expect("parses")
 }
 
 pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>) -> (Ledger, Recovery) {
@@ -91,6 +100,27 @@ pub(crate) fn records(disk: &SimDisk) -> Vec<Record> {
 pub(crate) fn exposed_sequences(disk: &SimDisk) -> Vec<u64> {
     let sequence = |record: Record| if let Record::Exposed(exposed) = record { Some(exposed.sequence) } else { None };
     records(disk).into_iter().filter_map(sequence).collect()
+}
+
+/// The same, where it may be that they cannot be read: as an outcome that a test can count.
+pub(crate) fn read_exposed(disk: &SimDisk) -> Result<Vec<u64>, String> {
+    let reader = Reader::open(DIR, Arc::new(disk.clone())).map_err(|err| format!("cannot be read: {err}"))?;
+    let mut sequences = Vec::new();
+    let mut each = |_, record| {
+        if let Record::Exposed(exposed) = record {
+            sequences.push(exposed.sequence);
+        }
+    };
+    reader.records(&mut each).map_err(|err| format!("cannot be read: {err}"))?;
+    Ok(sequences)
+}
+
+/// Closes after a crash. A disk that hangs is no loss, and fails the test.
+pub(crate) fn close_after_crash(ledger: &Ledger) -> Result<(), String> {
+    match ledger.close() {
+        Err(err @ Error::CloseLate(_)) => panic!("{err}"),
+        outcome => outcome.map_err(|err| format!("does not close: {err}")),
+    }
 }
 
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {

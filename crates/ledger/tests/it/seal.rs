@@ -4,7 +4,7 @@ use crate::rig::*;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use sekisho_ledger::{Filter, Finding, FindingRow, Ledger, Options, Reader, ResponseRow, SealOnClose, Told, verify};
 use sekisho_model::*;
-use sekisho_testkit::{Fault, OperationKind, SimClock, SimDisk};
+use sekisho_testkit::{SimClock, SimDisk};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,7 +144,7 @@ fn an_exposure_finds_its_request_in_the_segment_before() {
 }
 
 /// Runs and seals until the power is cut, and says what was lost, doubled, or does not verify.
-fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
+pub(crate) fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
     disk.power_off_after(120 + seed * 7 % 420);
     let first_clock = clock();
     let (mut appended, mut acknowledged) = (Vec::new(), 0);
@@ -166,11 +166,11 @@ fn crash_once(disk: &SimDisk, seed: u64) -> Result<(), String> {
     let clock = clock();
     for _ in 0..2 {
         let (ledger, _) = Ledger::open(sealing(&after, &clock)).map_err(|err| format!("does not open: {err}"))?;
-        let found = exposed_sequences(&after);
+        let found = read_exposed(&after)?;
         if !appended.starts_with(&found) || found.len() < acknowledged {
             return Err(format!("{acknowledged} of {} acknowledged, found {found:?}", appended.len()));
         }
-        ledger.close().map_err(|err| format!("does not close: {err}"))?;
+        close_after_crash(&ledger)?;
     }
     verify(&after, Path::new(DIR), None).map_err(|difference| difference.to_string())?;
     Ok(())
@@ -181,27 +181,6 @@ fn led_2_sealing_cut_off_anywhere_loses_and_doubles_nothing() {
     for seed in 0..200 {
         crash_once(&SimDisk::new(), seed).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
     }
-}
-
-fn is_needed(name: &str, matches: fn(OperationKind, &Path) -> bool) {
-    let lost = (0..300).any(|seed| {
-        let disk = SimDisk::new();
-        disk.set_fault(
-            move |operation| if matches(operation.kind, operation.path) { Fault::Skip } else { Fault::None },
-        );
-        std::panic::catch_unwind(|| crash_once(&disk, seed)).map_or(true, |outcome| outcome.is_err())
-    });
-    assert!(lost, "no schedule fails without {name}");
-}
-
-#[test]
-fn led_2_each_sync_of_sealing_is_needed() {
-    is_needed("the sync of segment files", |kind, path| {
-        kind == OperationKind::Sync && path.starts_with("/ledger/segments")
-    });
-    is_needed("the sync of segment names", |kind, path| {
-        kind == OperationKind::SyncDirectory && path.starts_with("/ledger/segments")
-    });
 }
 
 /// What an auditor's tool reads of a file: its metadata by key.

@@ -3,9 +3,10 @@
 use crate::rig::*;
 use proptest::prelude::*;
 use sekisho_ledger::{
-    Error, Filter, Finding, FindingRow, Ledger, NotDurable, Options, Position, Reader, SEQUENCE_ROOM, SealOnClose,
-    append_query, block, manifest,
+    Error, Filter, Finding, FindingRow, Ledger, NotDurable, Options, Position, QUESTION_WAIT_MAX, Reader,
+    SEQUENCE_ROOM, SealOnClose, append_query, block, manifest,
 };
+use sekisho_model::disk::Disk as _;
 use sekisho_model::*;
 use sekisho_testkit::{Fault, OperationKind, SimDisk};
 use std::path::Path;
@@ -185,6 +186,53 @@ fn led_5_a_question_is_recorded_while_the_gateway_writes() {
     };
     reader.events(&mut each).expect("reads");
     assert_eq!(found, [0, 1, 2]);
+}
+
+#[test]
+fn led_5_a_question_waits_for_another_one_and_says_so_when_that_does_not_end() {
+    let (disk, clock) = (SimDisk::new(), clock());
+    let (_ledger, _) = open(&disk, &clock);
+    let query = || Query { at: T0, operator: "sato".into(), question: "all".into(), persons: 0 };
+    let ask = || append_query(Path::new(DIR), &disk, &*clock, query());
+    let other = || disk.try_lock(Path::new("/ledger/LOCK-queries")).expect("locks").expect("is free");
+    std::thread::scope(|scope| {
+        let held = other();
+        let asking = scope.spawn(ask);
+        drop(held);
+        asking.join().expect("ends").expect("is recorded after the other one");
+
+        let _held = other();
+        let asking = scope.spawn(ask);
+        wait_until("the end of the wait", || {
+            clock.advance(QUESTION_WAIT_MAX);
+            asking.is_finished()
+        });
+        let err = asking.join().expect("ends").expect_err("the other one does not end");
+        let told = err.to_string();
+        assert!(matches!(err, Error::QuestionsLocked { .. }) && told.contains("ask again"), "{told}");
+        assert!(!told.contains("stop"), "nobody is told to stop the gateway: {told}");
+    });
+}
+
+#[test]
+fn led_2_a_question_whose_write_was_cut_off_is_a_torn_end() {
+    for seed in 0..64 {
+        let (disk, clock) = (SimDisk::new(), clock());
+        let query = |text: &str| Query { at: T0, operator: "sato".into(), question: text.into(), persons: 0 };
+        let ask = |disk: &SimDisk, text: &str| append_query(Path::new(DIR), disk, &*clock, query(text));
+        open(&disk, &clock).0.close().expect("closes");
+        ask(&disk, "first").expect("is recorded");
+        // Written and not synced.
+        disk.set_fault(|operation| match operation.kind {
+            OperationKind::Sync => Fault::Error(std::io::ErrorKind::Other),
+            _ => Fault::None,
+        });
+        ask(&disk, &"x".repeat(2000)).expect_err("is not recorded");
+        let after = disk.crash(seed);
+        ask(&after, "third").unwrap_or_else(|err| panic!("seed {seed}: {err}"));
+        let asked = records(&after).into_iter().filter(|record| matches!(record, Record::Query(_))).count();
+        assert!((2..=3).contains(&asked), "seed {seed}: {asked}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod demo;
 mod found_file;
 mod running;
 mod site;
+mod verify;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,6 +1,7 @@
 //! What `observe` shows while it happens: a line for each response that holds somebody's data, or a line
 //! for each part where seconds lie between them. No values.
 
+use crate::output::show;
 use jiff::tz::TimeZone;
 use sekisho_edm::Index;
 use sekisho_gateway::inspect::LiveEvent;
@@ -119,8 +120,8 @@ impl Live {
     fn line(&self, head: &str, style: &str, told: &str) {
         for (at, line) in fit(head, told).iter().enumerate() {
             match (at, line.strip_prefix(head)) {
-                (0, Some(told)) => println!("{head}{}", self.paint(style, told)),
-                _ => println!("{}", self.paint(style, line)),
+                (0, Some(told)) => show!("{head}{}", self.paint(style, told)),
+                _ => show!("{}", self.paint(style, line)),
             }
         }
     }
@@ -129,16 +130,16 @@ impl Live {
         let at_least = if self.persons.len() >= PERSONS_MAX { "at least " } else { "" };
         let responses = counted(self.responses.len() as u64, "response");
         let persons = counted(self.persons.len() as u64, "registered person");
-        println!("\n{responses} held personal data, of {at_least}{persons}.");
+        show!("\n{responses} held personal data, of {at_least}{persons}.");
         if self.not_inspectable > 0 {
             let responses = counted(self.not_inspectable, "response");
-            println!("{responses} could not be inspected: `sekisho scope` says why.");
+            show!("{responses} could not be inspected: `sekisho scope` says why.");
         }
         if self.canaries > 0 {
-            println!("{} held planted customers: an incident.", counted(self.canaries, "response"));
+            show!("{} held planted customers: an incident.", counted(self.canaries, "response"));
         }
         if self.suspects > 0 {
-            println!("{} showed a pattern that responses do not bound.", counted(self.suspects, "session"));
+            show!("{} showed a pattern that responses do not bound.", counted(self.suspects, "session"));
         }
     }
 

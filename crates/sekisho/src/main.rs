@@ -13,6 +13,7 @@ mod keys;
 mod learn;
 mod live;
 mod logs;
+mod output;
 mod paper;
 mod past;
 mod register_file;
@@ -24,6 +25,8 @@ mod slow_disk;
 mod times;
 mod webhook;
 
+use crate::output::tell;
+use anyhow::Context;
 use clap::Parser;
 use command::{Command, Done, Usage};
 use std::process::ExitCode;
@@ -46,11 +49,12 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logs::start();
-    match arguments.command.run() {
+    let done = arguments.command.run();
+    match done.and_then(|done| output::finish().context("cannot write the answer").map(|()| done)) {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
         Err(err) => {
-            eprintln!("error: {err:#}");
+            tell!("error: {err:#}");
             ExitCode::from(if err.is::<Usage>() { 2 } else { 3 })
         }
     }

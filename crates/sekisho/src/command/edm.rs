@@ -2,6 +2,7 @@
 //! a response; the answer has the form of `sekisho scope`, so that a case takes both.
 
 use super::{Done, Usage};
+use crate::output::tell;
 use crate::{keys, learn, register_file, register_index};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -107,7 +108,7 @@ impl Scan {
         let mut output = Vec::new();
         let joined = rows::write(answer, index, &register.config.name, keys, &mut output)?;
         if joined.missing > 0 {
-            eprintln!("warning: {} persons found are not in {}", joined.missing, file.display());
+            tell!("warning: {} persons found are not in {}", joined.missing, file.display());
         }
         Ok(output)
     }

@@ -4,6 +4,7 @@ mod affected;
 #[cfg(feature = "demo")]
 mod demo;
 mod found_file;
+mod output;
 mod running;
 mod site;
 

@@ -73,6 +73,11 @@ impl Started {
         Started { child, lines }
     }
 
+    /// A process that somebody else listened to.
+    pub(crate) fn of(child: Child) -> Started {
+        Started { child, lines: channel().1 }
+    }
+
     /// The next line with this in it.
     pub(crate) fn wait(&self, part: &str) -> String {
         let mut told = Vec::new();

@@ -9,6 +9,7 @@ mod scenario;
 mod stage;
 
 use super::Done;
+use crate::output::say;
 use anyhow::{Context, Result, bail};
 use referee::Difference;
 use scenario::Scenario;
@@ -57,7 +58,7 @@ pub(crate) struct RefereeArguments {
 impl RefereeArguments {
     pub(crate) fn run(self) -> Result<Done> {
         match sekisho_demo_truth::run(&self.arguments) {
-            Ok(verdict) => println!("{verdict}"),
+            Ok(verdict) => say!("{verdict}"),
             Err(told) => bail!(told),
         }
         Ok(Done::Yes)
@@ -112,7 +113,7 @@ impl Arguments {
         let truth = Truth { is_met: differences.is_empty() && has_loot, differences };
         let outcome = outcome(&self.scenario, seed, &answer, truth, (detected, took));
         if self.json {
-            println!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
+            say!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
         }
         told.result(&outcome, &answer);
         if !self.exit && !self.json {

@@ -163,7 +163,7 @@ pub(crate) enum Command {
         place: Place,
     },
     /// What persons claim: opened, decided, paid.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  sekisho notify claim list hakone-2026-1 --format json")]
     Claim(claim::Command),
 }
 

@@ -4,7 +4,7 @@
 use crate::output::show;
 use jiff::tz::TimeZone;
 use sekisho_edm::Index;
-use sekisho_gateway::inspect::LiveEvent;
+use sekisho_gateway::inspect::{LiveEvent, LiveEvents};
 use sekisho_model::{
     Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp, WithheldOutcome, WithheldReason,
 };
@@ -12,12 +12,15 @@ use sekisho_scope::text::{count, pad, width, wrap};
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Persons that are remembered to be counted once; beyond, the summary says "at least".
 const PERSONS_MAX: usize = 1_000_000;
 
 /// Parts that wait to be shown in one line; beyond, they are shown as they are.
 const WAITING_MAX: usize = 256;
+/// Parts of a response that come within this are shown in one line.
+const PARTS_TOGETHER: Duration = Duration::from_millis(300);
 /// Columns of a terminal.
 const COLUMNS: usize = 80;
 /// Columns before what was found, when it stands on lines of its own.
@@ -50,8 +53,26 @@ impl Live {
         }
     }
 
+    /// Shows events until something else happens, and what waits then.
+    pub(crate) async fn show_until<T>(&mut self, events: &mut LiveEvents, until: impl Future<Output = T>) -> T {
+        let mut until = std::pin::pin!(until);
+        let mut flush = tokio::time::interval(PARTS_TOGETHER);
+        let happened = loop {
+            tokio::select! {
+                Some(event) = events.recv() => self.take(event),
+                _ = flush.tick() => self.flush(),
+                happened = &mut until => break happened,
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            self.take(event);
+        }
+        self.flush();
+        happened
+    }
+
     /// Takes an event; [`Live::flush`] shows it, together with what else comes of the same response until then.
-    pub(crate) fn take(&mut self, event: LiveEvent) {
+    fn take(&mut self, event: LiveEvent) {
         if !join(&mut self.waiting, &event) {
             self.waiting.push(event);
         }
@@ -61,7 +82,7 @@ impl Live {
     }
 
     /// Shows what waits.
-    pub(crate) fn flush(&mut self) {
+    fn flush(&mut self) {
         for event in std::mem::take(&mut self.waiting) {
             self.show(&event);
         }

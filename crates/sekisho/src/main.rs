@@ -21,6 +21,7 @@ mod register_file;
 mod register_index;
 mod report;
 mod running;
+mod signals;
 #[cfg(feature = "bench-faults")]
 mod slow_disk;
 mod times;

@@ -49,6 +49,12 @@ pub(crate) fn line(stream: &mut impl Write, text: Arguments<'_>) {
     let _ = stream.write_fmt(format_args!("{text}\n"));
 }
 
+/// Whether what was said so far could be written.
+#[cfg(feature = "demo")]
+pub(crate) fn is_heard() -> bool {
+    FAILED.get().is_none()
+}
+
 /// Whether the answer was written as a whole, or its reader did not want the rest of it.
 pub(crate) fn finish() -> Result<()> {
     if FAILED.get().is_none()

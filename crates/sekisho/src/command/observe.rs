@@ -5,23 +5,20 @@ use crate::config::{Register, default_workers, origin};
 use crate::live::Live;
 use crate::output::{show, tell};
 use crate::running::Running;
+use crate::signals::{Ending, Told};
 use crate::{keys, learn, register_index, report};
 use anyhow::{Context, Result};
 use http::uri::{Authority, Scheme};
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::Policy;
+use sekisho_gateway::inspect::live_events;
 use sekisho_gateway::inspect::watch::WatchRules;
-use sekisho_gateway::inspect::{LiveEvents, live_events};
 use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-
-/// Parts of a response that come within this are shown in one line.
-const PARTS_TOGETHER: Duration = Duration::from_millis(300);
 
 /// How long the site may take to accept the connection that is tried at the start.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -100,13 +97,13 @@ impl Arguments {
         }
         let keys = keys::load_or_create(&self.keys)?;
         let Some(index) = self.index(&keys.hash)? else { return Ok(Done::No) };
-        let (sender, events) = live_events();
+        let (sender, mut events) = live_events();
         let running = Running::start(self.gateway(), &self.ledger, &keys, index, Some(sender))?;
         self.welcome(&running);
         let mut live = Live::new(running.index());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
         runtime.spawn(self.upstream.clone().tell_unless_reachable());
-        runtime.block_on(show_until_told(&mut live, events))?;
+        runtime.block_on(live.show_until(&mut events, told_to_end()))?;
         // A name that is still being looked up keeps nobody waiting.
         runtime.shutdown_background();
         running.stop()?;
@@ -191,24 +188,9 @@ impl Arguments {
     }
 }
 
-async fn show_until_told(live: &mut Live, mut events: LiveEvents) -> Result<()> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    // A terminal that closes takes its reader away, not the site: whoever wants an end says so with SIGTERM or Ctrl-C.
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut flush = tokio::time::interval(PARTS_TOGETHER);
-    loop {
-        tokio::select! {
-            Some(event) = events.recv() => live.take(event),
-            _ = flush.tick() => live.flush(),
-            _ = hangup.recv() => {}
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-        }
-    }
-    while let Ok(event) = events.try_recv() {
-        live.take(event);
-    }
-    live.flush();
+/// A terminal that closes takes its reader away, not the site: whoever wants an end says so with SIGTERM or Ctrl-C.
+async fn told_to_end() -> Result<()> {
+    let mut ending = Ending::listen()?;
+    while ending.told().await == Told::Hangup {}
     Ok(())
 }

@@ -38,9 +38,30 @@ fn answer(mut connection: TcpStream, page: &str) {
 
 /// The body of a page, and its status line before it.
 pub(crate) fn get(address: &str, path: &str) -> String {
+    get_with(address, path, "session=abc")
+}
+
+/// The same with a cookie of one's own.
+pub(crate) fn get_with(address: &str, path: &str, cookie: &str) -> String {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"))
+}
+
+/// What a form is answered with.
+#[cfg(feature = "demo")]
+pub(crate) fn post(address: &str, path: &str, form: &str) -> String {
+    let kind = "content-type: application/x-www-form-urlencoded";
+    let length = form.len();
+    ask(
+        address,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\n{kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{form}"
+        ),
+    )
+}
+
+fn ask(address: &str, request: &str) -> String {
     let mut connection = TcpStream::connect(address).expect("the gateway listens");
     connection.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: session=abc\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();
     connection.read_to_string(&mut answer).expect("an answer");
@@ -57,6 +78,11 @@ impl Started {
     pub(crate) fn new(directory: &Path, arguments: &[&str]) -> Started {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
         command.args(arguments).current_dir(directory).env_remove("SEKISHO_LOG");
+        Started::spawn(command)
+    }
+
+    /// A command with the output to be read.
+    pub(crate) fn spawn(mut command: Command) -> Started {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the executable starts");
         let (sender, lines) = channel();
@@ -97,8 +123,13 @@ impl Started {
     }
 
     /// Ends it as an operator would.
-    pub(crate) fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(self) -> ExitStatus {
         self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 }

@@ -1,5 +1,6 @@
 """Bad input with real tools: malformed requests, wrong registers, an expired certificate, a full disk, a disk whose syncs
-are slow or hang, an upstream that dies, a body of 5 GB. Each case has a status or an error that it must end with, and the ledger must verify."""
+are slow or hang, an upstream that dies, a body of 5 GB. Each case has a status or an error that it must end with, and the
+ledger must verify."""
 
 import argparse
 import os
@@ -134,9 +135,11 @@ def wrong_registers(folder: Path, results: Results) -> None:
         with open(place / "sekisho.toml", "a", encoding="utf-8") as config:
             config.write('\n[[register]]\nname = "holders"\nfile = "customers.csv"\nrow_key = "id"\n'
                          'column = [{ name = "name", kind = "name" }, { name = "mail", kind = "email" }]\n')
-        built = product.ask("register", "build", "-c", place / "sekisho.toml")
-        said = (built.stdout + built.stderr).strip()
-        results.check(f"register with {what} → exit 1 and a named place", built.returncode == 1 and all(n in said for n in names), f"exit {built.returncode}: {said[:300]}")
+        for command in (("register", "build"), ("check",)):
+            done = product.ask(*command, "-c", place / "sekisho.toml")
+            said = (done.stdout + done.stderr).strip()
+            good = done.returncode == 1 and all(name in said for name in names)
+            results.check(f"register with {what}: {' '.join(command)} names it, exit 1", good, f"exit {done.returncode}: {said.splitlines()[0] if said else ''}")
 
 
 def expired_certificate(folder: Path, results: Results) -> None:

@@ -34,7 +34,7 @@ impl Told {
 
     pub(super) fn title(&self, scenario: &Scenario, seed: u64) {
         self.say(&format!("関所 Sekisho — {} / {}", scenario.title_ja, scenario.title_en));
-        self.say(&format!("架空のFX会社「箱根FX」と、架空の顧客です（シード {seed}）。"));
+        self.say(&format!("架空のFX会社「箱根FX」と、架空のお客様です（シード {seed}）。"));
         self.say(&format!("An invented broker, Hakone FX, with invented customers (seed {seed}).\n"));
     }
 

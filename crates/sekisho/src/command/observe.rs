@@ -184,7 +184,9 @@ impl Arguments {
         for register in index.registers() {
             show!("  looks for {} persons of `{}`", sekisho_scope::text::count(register.persons), register.name);
         }
-        show!("\nResponses that hold somebody's data are shown below. Ctrl-C ends it.\n");
+        show!(
+            "\nResponses that hold somebody's data are shown below. Ctrl-C or SIGTERM ends it; a\nterminal that closes does not.\n"
+        );
     }
 }
 

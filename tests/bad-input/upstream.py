@@ -17,6 +17,7 @@ class Handler(socketserver.StreamRequestHandler):
             while self.rfile.readline().strip():
                 pass
             target = urlsplit(line.split()[1].decode())
+            print(target.path, flush=True)
             if target.path == "/dies":
                 self.head("Content-Length: 1000000", CUSTOMER + TEXT[:4096])
                 time.sleep(DEATH_SECONDS)

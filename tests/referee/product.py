@@ -75,8 +75,9 @@ class Observed:
 
     @contextmanager
     def running(self, upstream_port: int, port: int, *arguments) -> Iterator[subprocess.Popen]:
+        # A write beyond a limit of files' size is an error then, and no signal that ends the process.
         command = [
-            executable(), "observe", "--upstream", f"http://127.0.0.1:{upstream_port}",
+            "sh", "-c", 'trap "" XFSZ; exec "$@"', "sh", executable(), "observe", "--upstream", f"http://127.0.0.1:{upstream_port}",
             "--listen", f"127.0.0.1:{port}", "--ledger", self.ledger, "--keys", self.keys, *arguments,
         ]
         if self.register is not None:

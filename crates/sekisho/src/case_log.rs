@@ -5,6 +5,7 @@
 //! So what stands behind the checkpoint was never acknowledged: it is left out, said, and cut off by the next append.
 //! A log and checkpoint that are both set back to an earlier state cannot be told here: keep a checkpoint elsewhere.
 
+use crate::output::tell;
 use crate::{files, keys};
 use anyhow::{Context, Result, bail};
 use sekisho_incident::Event;
@@ -119,7 +120,7 @@ impl CaseLog {
         }
         let behind = bytes.len() as u64 - self.length;
         if behind > 0 {
-            eprintln!(
+            tell!(
                 "warning: {behind} bytes at the end of `{shown}` were never acknowledged (a write was cut off) and are left out"
             );
         }

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Makes a directory (and its parents) that only its owner may enter; an existing one is kept as it is.
 pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
@@ -40,4 +40,34 @@ fn write_temporary(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
+}
+
+/// The path without links and `..`, also of what is not there yet: as far as it exists, by the system's own answer.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut resolved = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = resolved.pop(),
+            part => resolved.push(part),
+        }
+        resolved = resolved.canonicalize().unwrap_or(resolved);
+    }
+    resolved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_resolved_beyond_what_exists() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let real = directory.path().canonicalize().expect("it exists").join("real");
+        std::fs::create_dir(&real).expect("made");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).expect("linked");
+        assert_eq!(resolved(&link.join("new/keys")), real.join("new/keys"));
+        assert_eq!(resolved(&link.join("new/../keys")), real.join("keys"));
+    }
 }

@@ -170,6 +170,11 @@ pub(crate) fn problems(directory: &Path) -> Vec<Problem> {
     problems
 }
 
+/// PRV-2: whether the keys lie, or would lie, inside the store that they protect.
+pub(crate) fn lie_inside(keys: &Path, store: &Path) -> bool {
+    files::resolved(keys).starts_with(files::resolved(store))
+}
+
 /// PRV-2: a key that the group or the world can read.
 pub(crate) fn open_to_others(path: &Path) -> Option<Problem> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;

@@ -1,9 +1,10 @@
 //! What `observe` shows while it happens: a line for each response that holds somebody's data, or a line
 //! for each part where seconds lie between them. No values.
 
+use crate::output::show;
 use jiff::tz::TimeZone;
 use sekisho_edm::Index;
-use sekisho_gateway::inspect::LiveEvent;
+use sekisho_gateway::inspect::{LiveEvent, LiveEvents};
 use sekisho_model::{
     Exposure, FieldSet, Generic, GenericKind, RegisterId, Subject, Timestamp, WithheldOutcome, WithheldReason,
 };
@@ -11,12 +12,15 @@ use sekisho_scope::text::{count, pad, width, wrap};
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Persons that are remembered to be counted once; beyond, the summary says "at least".
 const PERSONS_MAX: usize = 1_000_000;
 
 /// Parts that wait to be shown in one line; beyond, they are shown as they are.
 const WAITING_MAX: usize = 256;
+/// Parts of a response that come within this are shown in one line.
+const PARTS_TOGETHER: Duration = Duration::from_millis(300);
 /// Columns of a terminal.
 const COLUMNS: usize = 80;
 /// Columns before what was found, when it stands on lines of its own.
@@ -49,8 +53,26 @@ impl Live {
         }
     }
 
+    /// Shows events until something else happens, and what waits then.
+    pub(crate) async fn show_until<T>(&mut self, events: &mut LiveEvents, until: impl Future<Output = T>) -> T {
+        let mut until = std::pin::pin!(until);
+        let mut flush = tokio::time::interval(PARTS_TOGETHER);
+        let happened = loop {
+            tokio::select! {
+                Some(event) = events.recv() => self.take(event),
+                _ = flush.tick() => self.flush(),
+                happened = &mut until => break happened,
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            self.take(event);
+        }
+        self.flush();
+        happened
+    }
+
     /// Takes an event; [`Live::flush`] shows it, together with what else comes of the same response until then.
-    pub(crate) fn take(&mut self, event: LiveEvent) {
+    fn take(&mut self, event: LiveEvent) {
         if !join(&mut self.waiting, &event) {
             self.waiting.push(event);
         }
@@ -60,7 +82,7 @@ impl Live {
     }
 
     /// Shows what waits.
-    pub(crate) fn flush(&mut self) {
+    fn flush(&mut self) {
         for event in std::mem::take(&mut self.waiting) {
             self.show(&event);
         }
@@ -119,8 +141,8 @@ impl Live {
     fn line(&self, head: &str, style: &str, told: &str) {
         for (at, line) in fit(head, told).iter().enumerate() {
             match (at, line.strip_prefix(head)) {
-                (0, Some(told)) => println!("{head}{}", self.paint(style, told)),
-                _ => println!("{}", self.paint(style, line)),
+                (0, Some(told)) => show!("{head}{}", self.paint(style, told)),
+                _ => show!("{}", self.paint(style, line)),
             }
         }
     }
@@ -129,16 +151,16 @@ impl Live {
         let at_least = if self.persons.len() >= PERSONS_MAX { "at least " } else { "" };
         let responses = counted(self.responses.len() as u64, "response");
         let persons = counted(self.persons.len() as u64, "registered person");
-        println!("\n{responses} held personal data, of {at_least}{persons}.");
+        show!("\n{responses} held personal data, of {at_least}{persons}.");
         if self.not_inspectable > 0 {
             let responses = counted(self.not_inspectable, "response");
-            println!("{responses} could not be inspected: `sekisho scope` says why.");
+            show!("{responses} could not be inspected: `sekisho scope` says why.");
         }
         if self.canaries > 0 {
-            println!("{} held planted customers: an incident.", counted(self.canaries, "response"));
+            show!("{} held planted customers: an incident.", counted(self.canaries, "response"));
         }
         if self.suspects > 0 {
-            println!("{} showed a pattern that responses do not bound.", counted(self.suspects, "session"));
+            show!("{} showed a pattern that responses do not bound.", counted(self.suspects, "session"));
         }
     }
 

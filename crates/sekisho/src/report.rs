@@ -1,5 +1,6 @@
 //! What is told to the operator on standard error: diagnostics with their places, and error chains, each once.
 
+use crate::output::tell;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use sekisho_model::{Diagnostic, Severity};
 use std::io::IsTerminal;
@@ -15,12 +16,12 @@ pub(crate) struct Shown<'a> {
 pub(crate) fn print(told: &[Diagnostic], shown: Shown<'_>) {
     let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
     for diagnostic in told {
-        eprintln!("{}\n", render(diagnostic, shown, &renderer));
+        tell!("{}\n", render(diagnostic, shown, &renderer));
     }
     let errors = told.iter().filter(|told| told.severity == Severity::Error).count();
     let warnings = told.len() - errors;
     if errors > 0 {
-        eprintln!("{}: {}", shown.file, counted(errors, warnings));
+        tell!("{}: {}", shown.file, counted(errors, warnings));
     }
 }
 

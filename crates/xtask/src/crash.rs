@@ -23,6 +23,11 @@ const CLIENTS: usize = 4;
 /// A kill comes between these times after the load began.
 const KILL_AFTER_MS: std::ops::Range<u64> = 20..400;
 
+/// Exposures that a client must have received before a kill: fewer, and it shows nothing. One page has more.
+const EXPOSURES_PER_RUN_MIN: usize = 4;
+/// The same over all kills, for each of them on the average.
+const EXPOSURES_MEAN_MIN: usize = 20;
+
 /// How often to kill.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -98,6 +103,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         tally.received.len()
     );
     println!("{} passed, {} failed", tally.passed, tally.failed);
+    let wanted = options.runs as usize * EXPOSURES_MEAN_MIN;
+    if tally.received.len() < wanted {
+        bail!("{} exposures received where {wanted} are wanted: the kills show too little", tally.received.len());
+    }
     if tally.failed > 0 {
         bail!("{} of {} kills lost something", tally.failed, options.runs);
     }
@@ -126,7 +135,13 @@ fn one(
     let responses = load.received()?;
     tally.responses += responses.len() as u64;
     tally.partial += responses.iter().filter(|response| response.extent == client::Extent::Part).count() as u64;
+    let before = tally.received.len();
     tally.received.extend(responses.iter().flat_map(|response| upstream::customers_in(&response.bytes)));
+
+    let received = tally.received.len() - before;
+    if received < EXPOSURES_PER_RUN_MIN {
+        bail!("{received} exposures received where {EXPOSURES_PER_RUN_MIN} are wanted: this kill shows too little");
+    }
 
     sekisho::verify(executable, &ledger)?;
     let recorded = sekisho::scope(executable, &ledger, &folder.join("keys"), register)

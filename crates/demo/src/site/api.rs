@@ -5,7 +5,8 @@ use super::book::Book;
 use super::reply::{Refusal, Reply, json};
 use super::seminars::Search;
 use super::session::Customer;
-use axum::extract::{Path, Query, State};
+use super::typed::{Path, Query};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 /// Titles offered while somebody types.

@@ -2,6 +2,7 @@
 //!
 //! Pure. Not stored, and not a model of a market: rates stand still.
 
+use super::dates;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -76,11 +77,11 @@ impl Book {
     pub(super) fn of(account_id: &str) -> Book {
         let mut rng = StdRng::seed_from_u64(seed(account_id));
         let position_count = rng.random_range(1..6);
-        let trade_count = rng.random_range(8..25);
+        let trade_count = rng.random_range(8_i32..25);
         Book {
             deposit_yen: rng.random_range(30..900) * 10_000 + rng.random_range(0..10_000),
             positions: (0..position_count).map(|_| position(&mut rng)).collect(),
-            trades: (0..trade_count).map(|number| trade(&mut rng, number)).collect(),
+            trades: (0..trade_count).map(|number| trade(&mut rng, number.unsigned_abs())).collect(),
         }
     }
 
@@ -125,13 +126,13 @@ fn position(rng: &mut StdRng) -> Position {
     }
 }
 
-fn trade(rng: &mut StdRng, number: i64) -> Trade {
+fn trade(rng: &mut StdRng, number: u32) -> Trade {
     let pair = &PAIRS[rng.random_range(0..PAIRS.len())];
     let (side, _) = side(rng);
     let units = rng.random_range(1..21) * 1_000;
     let traded_at = format!(
-        "2026-10-{:02} {:02}:{:02}:{:02}",
-        number + 1,
+        "{} {:02}:{:02}:{:02}",
+        dates::trading_day(number),
         rng.random_range(8..24),
         rng.random_range(0..60),
         rng.random_range(0..60)
@@ -155,7 +156,7 @@ fn rate(milliyen: i64) -> String {
 }
 
 /// `-1,234,567`
-fn grouped(number: i64) -> String {
+pub(super) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::from(if number < 0 { "-" } else { "" });
     for (place, digit) in digits.chars().enumerate() {

@@ -3,6 +3,7 @@
 //! Queries bind their values, with one exception: [`Database::search_seminars`] is hole 1. Its callers hold the lock
 //! only inside a method, never across an `await`.
 
+use super::dates;
 use super::titles::SEMINARS;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
@@ -41,6 +42,13 @@ pub(super) struct Seminar {
     pub(super) held_on: String,
     pub(super) place: String,
     pub(super) lecturer: String,
+}
+
+impl Seminar {
+    /// The day as the pages show it.
+    pub(super) fn day(&self) -> String {
+        dates::japanese(&self.held_on)
+    }
 }
 
 /// What a visitor types about themselves.

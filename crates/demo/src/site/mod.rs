@@ -9,6 +9,7 @@ mod api;
 mod book;
 mod charset;
 mod database;
+mod dates;
 mod public;
 mod reply;
 mod seminars;
@@ -16,6 +17,7 @@ mod session;
 mod shared_cache;
 mod staff;
 mod titles;
+mod typed;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

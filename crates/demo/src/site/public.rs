@@ -5,8 +5,9 @@ use super::book::{PAIRS, Pair};
 use super::database::{Account, Contact, Seminar};
 use super::reply::{Refusal, Reply, page};
 use super::session::Visitor;
+use super::typed::Form;
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 

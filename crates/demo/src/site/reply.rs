@@ -20,6 +20,10 @@ pub(super) enum Refusal {
     NotFound,
     /// A form is not filled in as it should be; the text says how to mend it.
     Form(&'static str),
+    /// The address has something in it that the page does not know.
+    Address,
+    /// A form is longer than any that is filled in by hand.
+    TooLarge,
     /// The system gave no random bytes for a session.
     NoRandomness,
     /// The database failed on a sound statement.
@@ -85,6 +89,16 @@ impl IntoResponse for Refusal {
                 "お探しのページは移動または削除された可能性があります。",
             ),
             Refusal::Form(text) => (StatusCode::BAD_REQUEST, "入力内容をご確認ください", text),
+            Refusal::Address => (
+                StatusCode::BAD_REQUEST,
+                "ページを表示できません",
+                "URLの指定が正しくありません。お手数ですが、ホームからお進みください。",
+            ),
+            Refusal::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "入力内容をご確認ください",
+                "入力内容が長すぎるため、受け付けできませんでした。",
+            ),
             Refusal::NoRandomness | Refusal::Database | Refusal::Template => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ただいま処理できません",

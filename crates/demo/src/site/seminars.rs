@@ -5,8 +5,9 @@ use super::database::{Account, Contact, Seminar};
 use super::public::ContactForm;
 use super::reply::{Refusal, Reply, page, page_with};
 use super::session::Visitor;
+use super::typed::{Form, Path, Query};
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 /// What the visitor looks for; everything unless given.

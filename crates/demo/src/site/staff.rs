@@ -4,13 +4,15 @@
 //! an account for each member of the staff, a limit and a second pair of eyes.
 
 use super::Shared;
+use super::book::grouped;
 use super::charset::{Charset, Download, csv_line};
 use super::database::{Account, Database};
 use super::reply::{Refusal, Reply, page};
 use super::session::cookie;
+use super::typed::Query;
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -59,6 +61,12 @@ struct CustomersPage {
     count: u32,
     number: u32,
     last: u32,
+}
+
+impl CustomersPage {
+    fn count_grouped(&self) -> String {
+        grouped(self.count.into())
+    }
 }
 
 pub(super) async fn customers(State(shared): State<Shared>, _: Staff, Query(paging): Query<Paging>) -> Reply {

@@ -19,7 +19,7 @@ const OSAKA: &str = "大阪 例示ホール";
 
 const ANALYST: &str = "市場調査部 アナリスト";
 const TRADER: &str = "ディーリング部 担当者";
-const SUPPORT: &str = "お客さまサポート部";
+const SUPPORT: &str = "お客様サポート部";
 const TAX: &str = "提携税理士";
 
 /// Thirty seminars in the order of their dates.

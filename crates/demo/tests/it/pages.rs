@@ -46,7 +46,7 @@ async fn a_search_finds_titles() {
     let found = broker.get(&format!("/seminars?q={}", encoded("確定申告")), "").await;
     assert!(found.text().contains("FXの税金と確定申告") && found.text().contains("2件"));
     let none = broker.get("/seminars?q=bitcoin", "").await;
-    assert!(none.text().contains("当てはまるセミナーはありませんでした"));
+    assert!(none.text().contains("該当するセミナーは見つかりませんでした"));
 }
 
 #[tokio::test]
@@ -80,6 +80,34 @@ async fn a_form_with_a_gap_is_refused_with_a_reason() {
     let answer = broker.post("/seminars/2/apply", &fields).await;
     assert_eq!(answer.status, 400);
     assert!(answer.text().contains("すべての項目をご入力ください"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_gets_a_page_in_japanese() {
+    let broker = Broker::start().await;
+    let session = broker.sign_in(0).await;
+    let gap = broker.post("/seminars/2/apply", &[("name", "見本 花子")]).await;
+    assert!(gap.status == 400 && gap.text().contains("すべての項目をご入力ください"), "{}", gap.text());
+    let long = broker.post("/login", &[("account_id", &"x".repeat(20_000))]).await;
+    assert!(long.status == 413 && long.text().contains("長すぎるため"), "{}", long.text());
+    for (path, cookie) in [
+        ("/statement.csv?encoding=foo", session.as_str()),
+        ("/staff/export.csv?encoding=foo", STAFF_COOKIE),
+        ("/staff/customers?page=x", STAFF_COOKIE),
+        ("/api/customers/%FF", &session),
+    ] {
+        let answer = broker.get(path, cookie).await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().contains("URLの指定が正しくありません"), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn days_have_their_weekday() {
+    let broker = Broker::start().await;
+    for path in ["/", "/seminars", "/seminars/1/apply"] {
+        assert!(broker.get(path, "").await.text().contains("2026年12月1日（火）"), "{path}");
+    }
 }
 
 #[tokio::test]

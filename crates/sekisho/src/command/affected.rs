@@ -6,6 +6,7 @@
 mod courier;
 
 use super::Done;
+use crate::output::tell;
 use crate::{files, keys, register_file};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -124,7 +125,7 @@ fn make(from: (&Path, &Path, &Path), register: &Register, to: (&Path, &Path)) ->
     files::replace_private(mailing, |output| output.write_all(&codes)).with_context(|| cannot(mailing))?;
     files::replace_private(store, |output| made.write(&lookup_key, output)).with_context(|| cannot(store))?;
     let (codes, mails) = (made.entries().len(), made.mails().len());
-    eprintln!("{codes} codes and {mails} mail addresses for case `{}`", made.notice().case);
+    tell!("{codes} codes and {mails} mail addresses for case `{}`", made.notice().case);
     Ok(Done::Yes)
 }
 
@@ -139,7 +140,7 @@ fn serve(path: &Path) -> Result<Done> {
         stores.push(Store::read(&key, &read(&store)?).with_context(|| format!("`{}`", store.display()))?);
     }
     if config.trusted_proxies.is_empty() {
-        eprintln!("warning: `trusted_proxies` is empty: behind a proxy, everybody is one client and shares its limit");
+        tell!("warning: `trusted_proxies` is empty: behind a proxy, everybody is one client and shares its limit");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
@@ -150,7 +151,7 @@ fn serve(path: &Path) -> Result<Done> {
         let bound = tokio::net::TcpListener::bind(config.listen).await;
         let listener = bound.map_err(|source| Error::Listen { address: config.listen, source })?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        eprintln!("the page is served on http://{}, {} codes", listener.local_addr()?, site.codes());
+        tell!("the page is served on http://{}, {} codes", listener.local_addr()?, site.codes());
         let told = async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         };

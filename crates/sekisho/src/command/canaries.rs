@@ -2,6 +2,7 @@
 
 use super::{Done, Usage};
 use crate::canaries::{self, CANARIES_MAX, Column};
+use crate::output::{say_text, tell};
 use crate::{files, learn, register_file};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::NonEmptyStringValueParser;
@@ -71,7 +72,7 @@ impl Arguments {
         };
         files::create_private(&self.out, &bytes).with_context(|| format!("cannot write `{}`", self.out.display()))?;
         self.tell(&columns);
-        print!("{}", toml(learnt, &self.out));
+        say_text!("{}", toml(learnt, &self.out));
         Ok(Done::Yes)
     }
 
@@ -86,24 +87,19 @@ impl Arguments {
             .filter(|column| column.kind == sekisho_model::FieldKind::Pan)
             .map(|column| column.name.as_str())
             .collect();
-        eprintln!(
-            "{}: {} planted customers, none of them in {}.\n",
-            self.out.display(),
-            self.count,
-            self.like.display()
-        );
-        eprintln!("  Mails      at {}: they reach the firm or nobody.", self.mail_domain);
-        eprintln!("  Telephone  090-00…, 080-00…, 070-00…: blocks that are not assigned.");
+        tell!("{}: {} planted customers, none of them in {}.\n", self.out.display(), self.count, self.like.display());
+        tell!("  Mails      at {}: they reach the firm or nobody.", self.mail_domain);
+        tell!("  Telephone  090-00…, 080-00…, 070-00…: blocks that are not assigned.");
         if !empty.is_empty() {
-            eprintln!("  Cards      left empty ({}): no number that could pay is made.", empty.join(", "));
+            tell!("  Cards      left empty ({}): no number that could pay is made.", empty.join(", "));
         }
-        eprintln!("  My Number  never made; such a column stays empty.\n");
-        eprintln!("Next:");
-        eprintln!("  1. Insert the rows into the firm's database, as customers without a log-in.");
-        eprintln!("  2. Leave them out of mailings, statements, reports and trading.");
-        eprintln!("  3. Keep them out of {}, and give no list of them away.", self.like.display());
-        eprintln!("  4. Add this to sekisho.toml, then `sekisho register build` and `kill -HUP`.");
-        eprintln!("  5. Where staff list all customers, add `canary = \"allow\"` to the route.\n");
+        tell!("  My Number  never made; such a column stays empty.\n");
+        tell!("Next:");
+        tell!("  1. Insert the rows into the firm's database, as customers without a log-in.");
+        tell!("  2. Leave them out of mailings, statements, reports and trading.");
+        tell!("  3. Keep them out of {}, and give no list of them away.", self.like.display());
+        tell!("  4. Add this to sekisho.toml, then `sekisho register build` and `kill -HUP`.");
+        tell!("  5. Where staff list all customers, add `canary = \"allow\"` to the route.\n");
     }
 }
 

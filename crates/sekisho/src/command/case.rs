@@ -8,6 +8,7 @@ mod take;
 
 use super::{Done, Usage};
 use crate::case_log::{CaseLog, Refused};
+use crate::output::{say, tell};
 use crate::times;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -214,7 +215,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<Done> {
         match self.answer() {
             Err(err) if err.is::<Refused>() || err.is::<sekisho_incident::Error>() => {
-                eprintln!("error: {err:#}");
+                tell!("error: {err:#}");
                 Ok(Done::No)
             }
             other => other,
@@ -314,10 +315,10 @@ impl Place {
         events[events.len() - 1].check_new(events.len())?;
         log.append(events.swap_remove(events.len() - 1))?;
         if let Some(entry) = case.timeline.last() {
-            println!("{id}: event {}: {}", entry.event, entry.text);
+            say!("{id}: event {}: {}", entry.event, entry.text);
         }
         for warning in &case.warnings {
-            eprintln!("warning: {warning}");
+            tell!("warning: {warning}");
         }
         Ok(Done::Yes)
     }

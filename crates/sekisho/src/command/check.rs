@@ -1,10 +1,11 @@
 //! `sekisho check`: everything that is wrong with a configuration, at once.
 
 use super::Done;
-use crate::config;
+use crate::config::{self, Depth};
+use crate::output::say;
 use crate::report::{self, Shown};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Tell everything that is wrong with a configuration.
 #[derive(clap::Args)]
@@ -17,7 +18,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<Done> {
-        let Some(config) = load(&self.config)? else { return Ok(Done::No) };
+        let Some(config) = read(&self.config, Depth::Whole)? else { return Ok(Done::No) };
         let gateway = &config.gateway;
         let counts = [
             (gateway.listeners.len(), "listener"),
@@ -26,14 +27,18 @@ impl Arguments {
             (config.registers.len(), "register"),
         ];
         let parts = counts.map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
-        println!("{}: good ({})", self.config.display(), parts.join(", "));
+        say!("{}: good ({})", self.config.display(), parts.join(", "));
         Ok(Done::Yes)
     }
 }
 
 /// Loads a configuration and tells what there is to tell; `None` when it cannot be used.
-pub(crate) fn load(path: &std::path::Path) -> Result<Option<config::Config>> {
-    let loaded = config::load(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+pub(crate) fn load(path: &Path) -> Result<Option<config::Config>> {
+    read(path, Depth::Surface)
+}
+
+fn read(path: &Path, depth: Depth) -> Result<Option<config::Config>> {
+    let loaded = config::load(path, depth).with_context(|| format!("cannot read `{}`", path.display()))?;
     report::print(&loaded.told, Shown { file: &path.display().to_string(), text: &loaded.text });
     Ok(loaded.config)
 }

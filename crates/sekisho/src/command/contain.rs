@@ -3,6 +3,7 @@
 use super::{Done, Usage, check};
 use crate::config::Config;
 use crate::keys;
+use crate::output::say;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use sekisho_model::SessionKey;
@@ -120,12 +121,12 @@ impl Show {
         let Some(gateway) = self.place.gateway()? else { return Ok(Done::No) };
         let answer = gateway.call("GET", "/containment", "")?;
         if self.format == Format::Json {
-            println!("{answer}");
+            say!("{answer}");
             return Ok(Done::Yes);
         }
         let contained = answer["contained"].as_array().map(Vec::as_slice).unwrap_or_default();
         if contained.is_empty() {
-            println!("nobody is kept out");
+            say!("nobody is kept out");
         }
         for one in contained {
             let text = |field: &str| one[field].as_str().unwrap_or_default();
@@ -137,8 +138,8 @@ impl Show {
             } else {
                 format!("until {}", local(text("until")))
             };
-            println!("{kind:<8} {name}");
-            println!("         since {}, {until}; {}, by {}", local(text("since")), text("reason"), text("by"));
+            say!("{kind:<8} {name}");
+            say!("         since {}, {until}; {}, by {}", local(text("since")), text("reason"), text("by"));
         }
         Ok(Done::Yes)
     }
@@ -147,11 +148,11 @@ impl Show {
 fn told(answer: &Value, done: &str, not_done: &str) -> Result<Done> {
     match answer["changed"].as_bool().context("the gateway's answer cannot be read")? {
         true => {
-            println!("{done}");
+            say!("{done}");
             Ok(Done::Yes)
         }
         false => {
-            println!("nothing to do: the target {not_done}");
+            say!("nothing to do: the target {not_done}");
             Ok(Done::No)
         }
     }

@@ -5,6 +5,7 @@ mod public;
 
 use super::case::Place as Cases;
 use super::{Done, Usage};
+use crate::output::{say, say_text, tell};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -257,7 +258,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<Done> {
         match self.answer() {
             Err(err) if is_no(&err) => {
-                eprintln!("error: {err:#}");
+                tell!("error: {err:#}");
                 Ok(Done::No)
             }
             other => other,
@@ -360,11 +361,11 @@ impl Place {
         let leaf = store.record.entries.len() - 1;
         let entry = &store.record.entries[leaf];
         let told = format!("leaf {leaf}: {}, document {}", entry.kind.name(), entry.document);
-        println!("{told}");
+        say!("{told}");
         if let Some(version) = store.record.current().filter(|version| version.leaf == leaf as u64) {
-            version.notice.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+            version.notice.warnings().iter().for_each(|warning| tell!("warning: {warning}"));
         }
-        println!("next: sekisho disclose build --record {} --out site", self.record.display());
+        say!("next: sekisho disclose build --record {} --out site", self.record.display());
         if let Some(case) = &self.case {
             let cases = Cases { cases: self.cases.clone(), keys: self.keys.clone(), operator: self.operator.clone() };
             let text = format!("public record of `{}`: {told}", entry.incident);
@@ -424,7 +425,7 @@ fn init(record: &Path) -> Result<Done> {
     crate::files::private_directory(record).with_context(|| format!("cannot make `{}`", record.display()))?;
     crate::files::create_private(&path, include_bytes!("firm.toml"))
         .with_context(|| format!("cannot write `{}`", path.display()))?;
-    println!("wrote {}: fill it in", path.display());
+    say!("wrote {}: fill it in", path.display());
     Ok(Done::Yes)
 }
 
@@ -432,14 +433,14 @@ fn begin(id: &CaseId, scope: Option<&Path>, labels: Option<&Path>, cases: &Cases
     let case = cases.case(id)?;
     let scope = scope.map(read_scope).transpose()?.map(|(scope, _)| scope);
     let notice = draft::notice(&case, scope.as_ref(), &read_labels(labels)?);
-    println!(
+    say!(
         "# A draft: replace every TODO, then `sekisho disclose publish`. Texts are in Japanese (ja) and English (en).\n"
     );
-    print!("{}", toml::to_string_pretty(&notice).context("cannot write the draft")?);
+    say_text!("{}", toml::to_string_pretty(&notice).context("cannot write the draft")?);
     let left = notice.problems();
-    eprintln!("still to be done: {}", left.len());
+    tell!("still to be done: {}", left.len());
     for problem in left {
-        eprintln!("  {problem}");
+        tell!("  {problem}");
     }
     Ok(Done::Yes)
 }

@@ -1,6 +1,7 @@
 //! `sekisho init`: a commented configuration and new keys, to begin with.
 
 use super::Done;
+use crate::output::say;
 use crate::{files, keys};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -31,13 +32,13 @@ impl Arguments {
         let text = include_str!("sekisho.toml").replace("http://127.0.0.1:3000", self.upstream.text());
         files::create_private(&config, text.as_bytes())
             .with_context(|| format!("cannot write `{}`", config.display()))?;
-        println!("wrote   {}", config.display());
+        say!("wrote   {}", config.display());
         let did = if had_keys { "kept " } else { "wrote" };
-        println!("{did}   {}/  (back it up; without it nothing recorded can be read)", key_directory.display());
-        println!("verify  {}", keys.signing.verifier());
-        println!();
-        println!("Give the last line to whoever shall verify the ledger. Next:");
-        println!("  sekisho check -c {}", config.display());
+        say!("{did}   {}/  (back it up; without it nothing recorded can be read)", key_directory.display());
+        say!("verify  {}", keys.signing.verifier());
+        say!("");
+        say!("Give the last line to whoever shall verify the ledger. Next:");
+        say!("  sekisho check -c {}", config.display());
         Ok(Done::Yes)
     }
 }

@@ -58,28 +58,49 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     Scope(scope::Arguments),
     Verify(verify::Arguments),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho register learn customers.csv >> sekisho.toml\n  sekisho register build -c sekisho.toml"
+    )]
     Register(register::Command),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  sekisho edm scan found.csv")]
     Edm(edm::Command),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho policy report -c sekisho.toml --from -7d\n  sekisho policy enforce -c sekisho.toml --route /my --action block --ramp 1%"
+    )]
     Policy(policy::Command),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho case open hakone-2026-1 --title '会員情報の漏えいの疑い'\n  sekisho case deadlines hakone-2026-1 --lang ja"
+    )]
     Case(case::Command),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho disclose publish notice.toml --incident hakone-2026-1\n  sekisho disclose build --out site"
+    )]
     Disclose(Box<disclose::Command>),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  sekisho affected serve -c affected.toml")]
     Affected(affected::Command),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho notify plan hakone-2026-1 --scope exposed.csv -c notify.toml\n  sekisho notify send hakone-2026-1"
+    )]
     Notify(notify::Command),
     Contain(contain::Contain),
     CutOff(contain::CutOff),
     Release(contain::Release),
     Contained(contain::Show),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekisho webhook keys --keys keys\n  sekisho webhook test -c sekisho.toml"
+    )]
     Webhook(webhook::Command),
     Watch(Box<watch::Arguments>),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  sekisho register-site build --entries registry --out site --base-url https://register.example/"
+    )]
     RegisterSite(register_site::Command),
 }
 

@@ -12,6 +12,7 @@ mod office;
 use super::Done;
 use super::case::{Format, Place};
 use crate::case_log::Refused;
+use crate::output::{say_text, tell};
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use sekisho_incident::CaseId;
@@ -162,7 +163,7 @@ pub(crate) enum Command {
         place: Place,
     },
     /// What persons claim: opened, decided, paid.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  sekisho notify claim list hakone-2026-1 --format json")]
     Claim(claim::Command),
 }
 
@@ -220,7 +221,7 @@ impl Command {
     fn answer(self) -> Result<Done> {
         match self {
             Command::Init => {
-                print!("{}", sekisho_notify::config::SAMPLE);
+                say_text!("{}", sekisho_notify::config::SAMPLE);
                 Ok(Done::Yes)
             }
             Command::Plan { id, scope, from, place } => mail::plan(&id, &scope, &from, &place),
@@ -248,6 +249,6 @@ impl Command {
 }
 
 fn no(err: &anyhow::Error) -> Result<Done> {
-    eprintln!("error: {err:#}");
+    tell!("error: {err:#}");
     Ok(Done::No)
 }

@@ -1,26 +1,27 @@
 //! `sekisho observe`: stand in front of any site with no configuration, block nothing, and show whose data leaves.
 
-use super::Done;
+use super::{Done, Usage};
 use crate::config::{Register, default_workers, origin};
 use crate::live::Live;
+use crate::output::{show, tell};
 use crate::running::Running;
-use crate::{keys, learn, register_index};
+use crate::signals::{Ending, Told};
+use crate::{keys, learn, register_index, report};
 use anyhow::{Context, Result};
 use http::uri::{Authority, Scheme};
 use sekisho_edm::Index;
 use sekisho_gateway::config as gateway;
 use sekisho_gateway::inspect::Policy;
+use sekisho_gateway::inspect::live_events;
 use sekisho_gateway::inspect::watch::WatchRules;
-use sekisho_gateway::inspect::{LiveEvents, live_events};
 use sekisho_model::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
-/// Parts of a response that come within this are shown in one line.
-const PARTS_TOGETHER: Duration = Duration::from_millis(300);
+/// How long the site may take to accept the connection that is tried at the start.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
 
 /// Stand in front of a site, block nothing, and show whose data leaves.
 #[derive(clap::Args)]
@@ -61,6 +62,20 @@ impl UpstreamUrl {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
+
+    /// Connects once, so that a wrong address is told before the first request meets it. Nothing depends on it: the
+    /// site may come up later.
+    async fn tell_unless_reachable(self) {
+        let port = self.authority.port_u16().unwrap_or(if self.scheme == Scheme::HTTPS { 443 } else { 80 });
+        // Brackets belong to an IPv6 address in a URL, not to its name.
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let why = match tokio::time::timeout(CONNECT_MAX, tokio::net::TcpStream::connect((host, port))).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(err)) => report::io_text(&err),
+            Err(_) => format!("no answer within {} s", CONNECT_MAX.as_secs()),
+        };
+        tell!("warning: cannot connect to {}: {why}; until it answers, requests get 502", self.text);
+    }
 }
 
 /// Reads `http://127.0.0.1:3000`.
@@ -72,17 +87,28 @@ pub(crate) fn upstream(text: &str) -> Result<UpstreamUrl, String> {
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<Done> {
+        if keys::lie_inside(&self.keys, &self.ledger) {
+            return Err(Usage::error(format!(
+                "the keys `{}` would lie inside the ledger `{}` that they protect (SK032): name another directory with \
+                 --keys, best on another device",
+                self.keys.display(),
+                self.ledger.display()
+            )));
+        }
         let keys = keys::load_or_create(&self.keys)?;
         let index = self.index(&keys.hash)?;
-        let (sender, events) = live_events();
+        let (sender, mut events) = live_events();
         let running = Running::start(self.gateway(), &self.ledger, &keys, index, Some(sender))?;
         self.welcome(&running);
         let mut live = Live::new(running.index());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-        runtime.block_on(show_until_told(&mut live, events))?;
+        runtime.spawn(self.upstream.clone().tell_unless_reachable());
+        runtime.block_on(live.show_until(&mut events, told_to_end()))?;
+        // A name that is still being looked up keeps nobody waiting.
+        runtime.shutdown_background();
         running.stop()?;
         live.summary();
-        println!("\nAsk the ledger:\n  sekisho scope --ledger {}", self.ledger.display());
+        show!("\nAsk the ledger:\n  sekisho scope --ledger {}", self.ledger.display());
         Ok(Done::Yes)
     }
 
@@ -95,11 +121,11 @@ impl Arguments {
         let mut registers: Vec<Register> = Vec::new();
         for file in self.register.iter().chain(&self.canaries) {
             let learnt = learn::learn(file)?;
-            println!("{} is read as register `{}`:\n", file.display(), learnt.name);
-            println!("{}", learnt.to_table());
+            show!("{} is read as register `{}`:\n", file.display(), learnt.name);
+            show!("{}", learnt.to_table());
             registers.push(learnt.register());
         }
-        println!("Guessed wrong? `sekisho register learn FILE` writes it as TOML to be corrected.\n");
+        show!("Guessed wrong? `sekisho register learn FILE` writes it as TOML to be corrected.\n");
         register_index::build(&self.ledger, key, &registers, SystemClock::new().now())
     }
 
@@ -145,38 +171,28 @@ impl Arguments {
 
     fn welcome(&self, running: &Running) {
         let address = running.gateway.addresses().first().copied().unwrap_or(self.listen);
-        println!("Sekisho observes {} and blocks nothing.\n", self.upstream.text());
-        println!("  open     http://{address}/   instead of {}", self.upstream.text());
-        println!("  ledger   {}", self.ledger.display());
+        show!("Sekisho observes {} and blocks nothing.\n", self.upstream.text());
+        show!("  open     http://{address}/   instead of {}", self.upstream.text());
+        show!("  ledger   {}", self.ledger.display());
         if let Some(admin) = running.gateway.admin_address() {
-            println!("  metrics  http://{admin}/metrics");
+            show!("  metrics  http://{admin}/metrics");
         }
         let index = running.index();
         if index.registers().is_empty() {
-            println!("  looks for mails, cards and My Numbers; for your customers too with --register FILE");
+            show!("  looks for mails, cards and My Numbers; for your customers too with --register FILE");
         }
         for register in index.registers() {
-            println!("  looks for {} persons of `{}`", sekisho_scope::text::count(register.persons), register.name);
+            show!("  looks for {} persons of `{}`", sekisho_scope::text::count(register.persons), register.name);
         }
-        println!("\nResponses that hold somebody's data are shown below. Ctrl-C ends it.\n");
+        show!(
+            "\nResponses that hold somebody's data are shown below. Ctrl-C or SIGTERM ends it; a\nterminal that closes does not.\n"
+        );
     }
 }
 
-async fn show_until_told(live: &mut Live, mut events: LiveEvents) -> Result<()> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut flush = tokio::time::interval(PARTS_TOGETHER);
-    loop {
-        tokio::select! {
-            Some(event) = events.recv() => live.take(event),
-            _ = flush.tick() => live.flush(),
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-        }
-    }
-    while let Ok(event) = events.try_recv() {
-        live.take(event);
-    }
-    live.flush();
+/// A terminal that closes takes its reader away, not the site: whoever wants an end says so with SIGTERM or Ctrl-C.
+async fn told_to_end() -> Result<()> {
+    let mut ending = Ending::listen()?;
+    while ending.told().await == Told::Hangup {}
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{Done, check};
 use crate::config::Config;
 use crate::incidents::Incidents;
+use crate::output::tell;
 use crate::running::Running;
 use crate::{keys, register_index};
 use anyhow::{Context, Result, bail};
@@ -27,7 +28,7 @@ impl Arguments {
         let Some(config) = check::load(&self.config)? else { return Ok(Done::No) };
         // Whoever keeps the keys where this account cannot write makes the token by hand, or does without.
         if let Err(err) = keys::make_admin_token(&config.keys) {
-            eprintln!("warning: {err:#}; nobody can be kept out by command");
+            tell!("warning: {err:#}; nobody can be kept out by command");
         }
         let keys = keys::load(&config.keys)?;
         let index = index(&config, &keys.hash)?;
@@ -36,11 +37,11 @@ impl Arguments {
         let ledger = (&config.ledger, config.webhook.as_ref());
         let running = Running::start_with(config.gateway.clone(), ledger, &keys, index, events)?;
         for address in running.gateway.addresses() {
-            eprintln!("sekisho serves on {address}");
+            tell!("sekisho serves on {address}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
         runtime.block_on(until_told(&self.config, &config, &running, &keys.hash))?;
-        eprintln!("ending: open requests have until their deadline");
+        tell!("ending: open requests have until their deadline");
         running.stop()?;
         incidents.into_iter().for_each(Incidents::stop);
         Ok(Done::Yes)
@@ -57,8 +58,8 @@ async fn until_told(path: &Path, started: &Config, running: &Running, key: &Arc<
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => match reload(path, started, running, key) {
-                Ok(()) => eprintln!("reloaded `{}`", path.display()),
-                Err(err) => eprintln!("error: {err:#}\nthe old configuration stays in force"),
+                Ok(()) => tell!("reloaded `{}`", path.display()),
+                Err(err) => tell!("error: {err:#}\nthe old configuration stays in force"),
             },
         }
     }

@@ -3,6 +3,7 @@
 mod show;
 
 use super::{Done, Usage};
+use crate::output::{say, say_text, tell};
 use crate::times;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -263,7 +264,7 @@ impl Add {
             pages.push((url.clone(), about));
         }
         for url in store.add(now, pages)? {
-            eprintln!("watching {url}");
+            tell!("watching {url}");
         }
         Ok(urls)
     }
@@ -286,7 +287,7 @@ impl Remove {
         let mut store = self.place.open()?;
         for url in &self.urls {
             store.drop_page(now, url)?;
-            println!("not watching {url} any more");
+            say!("not watching {url} any more");
         }
         Ok(Done::Yes)
     }
@@ -299,7 +300,7 @@ impl CheckNow {
         let schedule = Schedule { interval: self.manners.every };
         let urls = due(store.state(), schedule, (!self.now).then_some(now));
         if urls.is_empty() {
-            println!("nothing is due");
+            say!("nothing is due");
             return Ok(Done::Yes);
         }
         look(&mut store, &urls, &self.manners, &self.place)
@@ -350,8 +351,8 @@ impl ReportArguments {
     fn run(self) -> Result<Done> {
         let report = Report::of(&self.place.read()?.watched);
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-            Format::Table => print!("{}", show::report(&report)),
+            Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
+            Format::Table => say_text!("{}", show::report(&report)),
         }
         Ok(Done::Yes)
     }
@@ -362,7 +363,7 @@ impl DiffArguments {
         let state = self.place.read()?;
         let not_watched = || sekisho_watch::Error::NotWatched { url: self.url.clone() };
         let page = state.watched.get(&self.url).ok_or_else(not_watched)?;
-        print!("{}", show::versions(&state.versions(page)?, state.instead(page)?.as_ref()));
+        say_text!("{}", show::versions(&state.versions(page)?, state.instead(page)?.as_ref()));
         Ok(Done::Yes)
     }
 }
@@ -376,14 +377,11 @@ impl VerifyArguments {
         });
         match sekisho_watch::verify(&self.place.dir, &key, since.transpose()?.as_deref()) {
             Ok(found) => {
-                println!("{name} is whole");
-                println!("  entries signed     {}", found.entries);
-                println!("  records archived   {} in {} files", found.records, found.files);
+                say!("{name} is whole");
+                say!("  entries signed     {}", found.entries);
+                say!("  records archived   {} in {} files", found.records, found.files);
                 if found.unacknowledged_bytes > 0 {
-                    println!(
-                        "  not acknowledged   {} bytes (a writer runs, or was cut off)",
-                        found.unacknowledged_bytes
-                    );
+                    say!("  not acknowledged   {} bytes (a writer runs, or was cut off)", found.unacknowledged_bytes);
                 }
                 Ok(Done::Yes)
             }
@@ -392,7 +390,7 @@ impl VerifyArguments {
                     sekisho_anchor::Error::NotWhole { .. } | sekisho_anchor::Error::Log { .. },
                 ),
             ) => {
-                println!("{name} is NOT whole\n  {:#}", anyhow::Error::new(err));
+                say!("{name} is NOT whole\n  {:#}", anyhow::Error::new(err));
                 Ok(Done::No)
             }
             Err(err) => Err(err.into()),
@@ -438,7 +436,7 @@ fn look(store: &mut Store, urls: &[String], manners: &Manners, place: &Place) ->
 }
 
 fn told(url: &str, check: &Check) {
-    print!("{}", show::check(url, check));
+    say_text!("{}", show::check(url, check));
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -1,6 +1,7 @@
 //! `sekisho webhook`: the keys that the firm's own system needs, a test, and what it has not taken yet.
 
 use super::{Done, check};
+use crate::output::say;
 use crate::{files, keys, webhook};
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -49,7 +50,7 @@ fn make_keys(directory: &std::path::Path) -> Result<Done> {
     let identity = directory.join("identity.key");
     let did = |made: bool| if made { "wrote" } else { "kept " };
     let key = hex::encode(keys::hash_key(directory)?.identity_key());
-    println!("{}  {}  (events are signed with it)", did(webhook::make_secret(&secret)?), secret.display());
+    say!("{}  {}  (events are signed with it)", did(webhook::make_secret(&secret)?), secret.display());
     let made = !identity.exists();
     if made {
         files::create_private(&identity, format!("{key}\n").as_bytes())
@@ -61,11 +62,11 @@ fn make_keys(directory: &std::path::Path) -> Result<Done> {
             anyhow::bail!("`{}` belongs to another hash.key: remove it and run this again", identity.display());
         }
     }
-    println!("{}  {}  (sessions and accounts are recognised by it)", did(made), identity.display());
-    println!();
-    println!("Copy both to the system that receives the events, and only there. Then add to sekisho.toml:");
-    println!();
-    println!("[webhook]\nurl = \"https://…\"\nsecret = \"{}\"", secret.display());
+    say!("{}  {}  (sessions and accounts are recognised by it)", did(made), identity.display());
+    say!("");
+    say!("Copy both to the system that receives the events, and only there. Then add to sekisho.toml:");
+    say!("");
+    say!("[webhook]\nurl = \"https://…\"\nsecret = \"{}\"", secret.display());
     Ok(Done::Yes)
 }
 
@@ -74,11 +75,11 @@ fn test(path: &std::path::Path) -> Result<Done> {
     let webhook = config.webhook.with_context(|| format!("`{}` has no [webhook]", path.display()))?;
     match webhook::test(&webhook, SystemClock::new().now())? {
         None => {
-            println!("{} took the test event", webhook.url);
+            say!("{} took the test event", webhook.url);
             Ok(Done::Yes)
         }
         Some(why) => {
-            println!("{} did not take the test event: {why}", webhook.url);
+            say!("{} did not take the test event: {why}", webhook.url);
             Ok(Done::No)
         }
     }
@@ -89,12 +90,12 @@ fn status(path: &std::path::Path) -> Result<Done> {
     let waiting = webhook::waiting((&config.ledger.directory, Arc::new(RealDisk)), SystemClock::new().now())?;
     match waiting.oldest.and_then(|oldest| jiff::Timestamp::from_microsecond(oldest.0).ok()) {
         None => {
-            println!("everything was taken");
+            say!("everything was taken");
             Ok(Done::Yes)
         }
         Some(oldest) => {
             let oldest = oldest.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z");
-            println!("{} not taken yet, the oldest of {oldest}", waiting.count);
+            say!("{} not taken yet, the oldest of {oldest}", waiting.count);
             Ok(Done::No)
         }
     }

@@ -4,14 +4,24 @@
 use super::canaries;
 use super::resolve::{Places, RegisterPlaces};
 use super::section::Source;
-use super::{Config, Register, logins, watch};
+use super::{Config, Depth, Register, logins, watch};
+use crate::files::resolved;
 use crate::keys;
+use sekisho_edm::{HashKey, IndexBuilder};
 use sekisho_gateway::config::{Route, Tls};
-use sekisho_model::Diagnostic;
+use sekisho_gateway::tls::ServerTls;
+use sekisho_model::{Diagnostic, Timestamp};
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::Hash;
+use std::io::BufReader;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The largest register file whose rows `check` reads, since it holds their hashes; of a larger one it says so.
+const ROWS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 pub(super) fn check(source: &Source<'_>, config: &Config, places: &Places) {
     something_to_serve(source, config, places);
@@ -64,12 +74,12 @@ fn listeners(source: &Source<'_>, config: &Config, places: &Places) {
 }
 
 fn upstreams(source: &Source<'_>, config: &Config, places: &Places) {
-    let names: Vec<_> = config.gateway.upstreams.iter().map(|upstream| &upstream.name).collect();
+    let names: Vec<_> = places.upstream_names.iter().map(|name| &name.value).collect();
     for at in twice(&names) {
         let title = format!("two upstreams have the name `{}`", names[at]);
-        source.tell(Diagnostic::error("SK023", title).help("rename one of them"), &places.upstreams[at]);
+        source.tell(Diagnostic::error("SK023", title).help("rename one of them"), &places.upstream_names[at].span);
     }
-    for (at, name) in names.iter().enumerate() {
+    for (at, name) in config.gateway.upstreams.iter().map(|upstream| &upstream.name).enumerate() {
         let used = config.gateway.routes.iter().any(|route| route.upstream == at);
         if !used && !source.has_errors() {
             let title = format!("no route leads to the upstream `{name}`");
@@ -117,14 +127,17 @@ fn registers(source: &Source<'_>, config: &Config, places: &Places) {
 
 fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
     let name = &register.config.name;
-    if register.config.columns.is_empty() && !source.has_errors() {
+    if places.columns.is_empty() && !source.has_errors() {
         let help = format!("`sekisho register learn {}` proposes them", register.file.display());
         source.tell(Diagnostic::error("SK029", format!("register `{name}` has no columns")).help(help), &places.name);
     }
-    let columns: Vec<_> = register.config.columns.iter().map(|column| &column.name).collect();
+    let columns: Vec<_> = places.columns.iter().map(|column| &column.value).collect();
+    // Columns that cannot be used are left out of the register: what is told of them is told already.
+    let mut good = !columns.is_empty() && columns.len() == register.config.columns.len();
     for at in twice(&columns) {
+        good = false;
         let title = format!("register `{name}` names the column `{}` twice", columns[at]);
-        source.tell(Diagnostic::error("SK030", title).help("a column has one kind"), &places.columns[at]);
+        source.tell(Diagnostic::error("SK030", title).help("a column has one kind"), &places.columns[at].span);
     }
     let header = match crate::register_file::header(&register.file, register.config.encoding) {
         Ok(header) => header,
@@ -134,19 +147,39 @@ fn columns(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
             return source.tell(Diagnostic::error("SK031", title).help(help), &places.file);
         }
     };
-    let named = columns.iter().map(|column| column.as_str()).zip(&places.columns);
+    let named = places.columns.iter().map(|column| (column.value.as_str(), &column.span));
     for (column, span) in named.chain([(register.config.row_key.as_str(), &places.row_key)]) {
         if !header.iter().any(|known| known == column) {
+            good = false;
             let title = format!("register `{name}` has no column `{column}`");
             let help = format!("the file has: {}", header.join(", "));
             source.tell(Diagnostic::error("SK014", title).help(help), span);
         }
     }
+    if good && source.depth == Depth::Whole {
+        rows(source, register, places);
+    }
+}
+
+/// What `register build` would say of the rows. The index that comes of it has a key of zeros and is thrown away.
+fn rows(source: &Source<'_>, register: &Register, places: &RegisterPlaces) {
+    let (name, file) = (&register.config.name, register.file.display().to_string());
+    let opened = File::open(&register.file).and_then(|file| Ok((file.metadata()?.len(), file)));
+    // One that cannot be opened was told already.
+    let Ok((bytes, opened)) = opened else { return };
+    if bytes > ROWS_BYTES_MAX {
+        let title =
+            format!("the rows of register `{name}` are not checked: the file has more than {ROWS_BYTES_MAX} bytes");
+        let help = "`sekisho register build` reads them all";
+        return source.tell(Diagnostic::warning("SK056", title).help(help), &places.file);
+    }
+    let mut builder = IndexBuilder::new(Arc::new(HashKey::new([0; 16])), Timestamp(0));
+    let built = builder.register(&register.config, BufReader::new(opened), &file);
+    source.tell_of_another(built.map_or_else(|errors| errors, |built| built.warnings));
 }
 
 fn directories(source: &Source<'_>, config: &Config, places: &Places) {
-    let (ledger, keys) = (absolute(&config.ledger.directory), absolute(&config.keys));
-    if keys.starts_with(&ledger) {
+    if keys::lie_inside(&config.keys, &config.ledger.directory) {
         let title = "the keys lie inside the ledger that they protect";
         let help = "keep them elsewhere, best on another device or owned by another account";
         source.tell(Diagnostic::error("SK032", title).help(help), &places.keys);
@@ -165,7 +198,7 @@ fn directories(source: &Source<'_>, config: &Config, places: &Places) {
 /// An emergency log that fails with the ledger is none.
 fn emergency(source: &Source<'_>, config: &Config, places: &Places) {
     let Some(directory) = &config.ledger.emergency_directory else { return };
-    let (ledger, emergency) = (absolute(&config.ledger.directory), absolute(directory));
+    let (ledger, emergency) = (resolved(&config.ledger.directory), resolved(directory));
     if emergency == ledger || emergency == ledger.join("wal") {
         let title = "the emergency log cannot have the ledger's own directory";
         let help = "name another one, best on another device; left out, it is `emergency` inside the ledger";
@@ -184,16 +217,27 @@ fn device(path: &Path) -> Option<u64> {
     path.ancestors().find_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.dev())
 }
 
-/// Whether the files of a TLS listener are there, and the key is closed to others.
+/// Whether the files of a TLS listener are there, the key is closed to others, and `serve` could use both.
 pub(super) fn tls_files(source: &Source<'_>, tls: &Tls, certificate_span: &Range<usize>, key_span: &Range<usize>) {
+    let mut good = true;
     for (path, span) in [(&tls.certificate, certificate_span), (&tls.key, key_span)] {
         if let Err(err) = std::fs::File::open(path) {
             let title = format!("cannot read `{}`: {}", path.display(), crate::report::io_text(&err));
             source.tell(Diagnostic::error("SK037", title), span);
+            good = false;
         }
     }
     if let Some(problem) = keys::open_to_others(&tls.key) {
+        good = false;
         source.tell(Diagnostic::error(problem.code, problem.title).help(problem.help), key_span);
+    }
+    if good
+        && source.depth == Depth::Whole
+        && let Err(err) = ServerTls::load(tls.clone(), SystemTime::now())
+    {
+        let title = format!("{:#}", anyhow::Error::new(err));
+        let help = "`serve` would refuse it: put a certificate that is valid now, and its key";
+        source.tell(Diagnostic::error("SK055", title).help(help), certificate_span);
     }
 }
 
@@ -201,8 +245,4 @@ pub(super) fn tls_files(source: &Source<'_>, tls: &Tls, certificate_span: &Range
 fn twice<T: Hash + Eq>(items: &[T]) -> impl Iterator<Item = usize> {
     let mut first = HashMap::new();
     items.iter().enumerate().filter_map(move |(at, item)| (*first.entry(item).or_insert(at) != at).then_some(at))
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

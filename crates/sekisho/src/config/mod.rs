@@ -66,10 +66,19 @@ pub(crate) struct Loaded {
     pub(crate) text: String,
 }
 
+/// How much is read of the files that a configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What every command needs: whether they are there, the registers' columns.
+    Surface,
+    /// All that `serve` and `register build` would stumble over: certificates, the registers' rows.
+    Whole,
+}
+
 /// Reads and checks a configuration. Paths in it are relative to its directory.
-pub(crate) fn load(path: &Path) -> std::io::Result<Loaded> {
+pub(crate) fn load(path: &Path, depth: Depth) -> std::io::Result<Loaded> {
     let text = std::fs::read_to_string(path)?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let (config, told) = resolve::resolve(&text, &path.display().to_string(), directory);
+    let (config, told) = resolve::resolve(&text, &path.display().to_string(), directory, depth);
     Ok(Loaded { config, told, text })
 }

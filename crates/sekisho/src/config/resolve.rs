@@ -2,7 +2,7 @@
 
 use super::logins;
 use super::section::{At, Section, Source, nearest};
-use super::{Config, Register, checks, containment, incidents, ledger, rules, units, watch, webhook};
+use super::{Config, Depth, Register, checks, containment, incidents, ledger, rules, units, watch, webhook};
 use http::uri::{Authority, Scheme, Uri};
 use sekisho_edm::{ColumnConfig, Encoding, RegisterConfig};
 use sekisho_gateway::config as gateway;
@@ -19,6 +19,10 @@ pub(super) struct Places {
     pub(super) listeners: Vec<Range<usize>>,
     pub(super) admin: Range<usize>,
     pub(super) upstreams: Vec<Range<usize>>,
+    /// The names of all upstreams, also of those that cannot be used.
+    pub(super) upstream_names: Vec<At<String>>,
+    /// Whether one has no name that can be read.
+    pub(super) upstreams_unnamed: bool,
     pub(super) routes: Vec<Range<usize>>,
     pub(super) registers: Vec<RegisterPlaces>,
     pub(super) logins: Vec<logins::LoginPlaces>,
@@ -34,15 +38,16 @@ pub(super) struct RegisterPlaces {
     pub(super) name: Range<usize>,
     pub(super) file: Range<usize>,
     pub(super) row_key: Range<usize>,
-    pub(super) columns: Vec<Range<usize>>,
+    /// The names of all columns, also of those that cannot be used.
+    pub(super) columns: Vec<At<String>>,
 }
 
 /// The configuration, and everything that is wrong with it or strange.
-pub(super) fn resolve(text: &str, file: &str, directory: &Path) -> (Option<Config>, Vec<Diagnostic>) {
-    let source = Source::new(file);
+pub(super) fn resolve(text: &str, file: &str, directory: &Path, depth: Depth) -> (Option<Config>, Vec<Diagnostic>) {
+    let source = Source::new(file, depth);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
+        let span = seen(text, error.span().unwrap_or(0..0));
         source.tell(Diagnostic::error("SK001", format!("not valid TOML: {}", error.message())), &span);
     }
     let mut config = None;
@@ -54,6 +59,18 @@ pub(super) fn resolve(text: &str, file: &str, directory: &Path) -> (Option<Confi
     }
     let usable = !source.has_errors();
     (config.filter(|_| usable), source.into_told())
+}
+
+/// A place that can be shown: where the parser means the end of a line or of the file, the character before it.
+fn seen(text: &str, span: Range<usize>) -> Range<usize> {
+    let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let shown = |character: &char| !matches!(character, '\r' | '\n');
+    if let Some(character) = text[start..].chars().next().filter(shown) {
+        return start..span.end.max(start + character.len_utf8());
+    }
+    let before = text[..start].trim_end_matches(['\r', '\n']);
+    let last = before.chars().next_back().map_or(0, char::len_utf8);
+    before.len() - last..before.len()
 }
 
 pub(super) struct Reading<'a> {
@@ -157,6 +174,8 @@ impl<'a> Reading<'a> {
         let mut upstreams = Vec::new();
         for section in root.tables("upstream", "[[upstream]]") {
             let name = section.required("name", "\"site\"");
+            places.upstream_names.extend(name.clone());
+            places.upstreams_unnamed |= name.is_none();
             let url = section.required("url", "\"http://127.0.0.1:3000\"");
             let extra_roots = section.string("extra_roots").map(|path| self.directory.join(path.value));
             section.refuse_unknown();
@@ -178,7 +197,8 @@ impl<'a> Reading<'a> {
                 section.parsed("host", "SK012", "a host without scheme, port or `*`, such as \"www.example.jp\"", host);
             let path =
                 section.parsed("path", "SK013", "a prefix that begins with `/`, without `?` or `#`", path_prefix);
-            let upstream = section.required("upstream", "\"site\"").and_then(|name| self.upstream(&name, upstreams));
+            let upstream =
+                section.required("upstream", "\"site\"").and_then(|name| self.upstream(&name, upstreams, places));
             let route = gateway::Route {
                 name,
                 host: host.map(|host| host.value),
@@ -198,11 +218,10 @@ impl<'a> Reading<'a> {
         routes
     }
 
-    fn upstream(&self, name: &At<String>, upstreams: &[gateway::Upstream]) -> Option<usize> {
-        let place = upstreams.iter().position(|upstream| upstream.name == name.value);
-        // An upstream that could not be read was told already, and may be the one.
-        if place.is_none() && !self.source.has_errors() {
-            let names: Vec<&str> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    fn upstream(&self, name: &At<String>, upstreams: &[gateway::Upstream], places: &Places) -> Option<usize> {
+        let names: Vec<&str> = places.upstream_names.iter().map(|name| name.value.as_str()).collect();
+        // An upstream without a name was told already, and may be the one.
+        if !names.contains(&name.value.as_str()) && !places.upstreams_unnamed {
             let title = format!("there is no upstream `{}`", name.value);
             let help = match nearest(&name.value, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -211,7 +230,7 @@ impl<'a> Reading<'a> {
             };
             self.source.tell(Diagnostic::error("SK011", title).help(help), &name.span);
         }
-        place
+        upstreams.iter().position(|upstream| upstream.name == name.value)
     }
 
     fn registers(&self, root: &Section<'a>, places: &mut Places) -> Vec<Register> {
@@ -223,16 +242,16 @@ impl<'a> Reading<'a> {
             let wants = "\"auto\", \"utf-8\" or \"shift_jis\"";
             let encoding = section.parsed("encoding", "SK018", wants, encoding);
             let is_canary = section.boolean("canary").unwrap_or(false);
-            let mut spans = Vec::new();
+            let mut names = Vec::new();
             let columns = section.tables("column", "[[register.column]]");
-            let columns = columns.iter().filter_map(|column| self.column(column, &mut spans)).collect();
+            let columns = columns.iter().filter_map(|column| self.column(column, &mut names)).collect();
             section.refuse_unknown();
             let (Some(name), Some(file), Some(row_key)) = (name, file, row_key) else { continue };
             places.registers.push(RegisterPlaces {
                 name: name.span,
                 file: file.span,
                 row_key: row_key.span,
-                columns: spans,
+                columns: names,
             });
             let encoding = encoding.map_or(Encoding::Auto, |encoding| encoding.value);
             let config = RegisterConfig { name: name.value, row_key: row_key.value, columns, encoding };
@@ -241,8 +260,9 @@ impl<'a> Reading<'a> {
         registers
     }
 
-    fn column(&self, section: &Section<'a>, spans: &mut Vec<Range<usize>>) -> Option<ColumnConfig> {
+    fn column(&self, section: &Section<'a>, names: &mut Vec<At<String>>) -> Option<ColumnConfig> {
         let name = section.required("name", "\"mail\"");
+        names.extend(name.clone());
         let kind = section.required("kind", "\"email\"").and_then(|kind| self.kind(&kind));
         let pattern = section.string("pattern");
         section.refuse_unknown();
@@ -257,10 +277,10 @@ impl<'a> Reading<'a> {
                 let why = why.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
                 self.source
                     .tell(Diagnostic::error("SK016", format!("the pattern cannot be read: {why}")), &pattern.span);
+                return None;
             }
         }
         let (name, kind) = (name?, kind?);
-        spans.push(name.span);
         Some(ColumnConfig { name: name.value, kind, pattern: pattern.map(|pattern| pattern.value) })
     }
 

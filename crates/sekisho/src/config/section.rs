@@ -3,6 +3,7 @@
 //! A field that is missing or wrong yields `None` and a diagnostic; the caller goes on, so that all errors of a file
 //! are told at once.
 
+use super::Depth;
 use sekisho_model::{Diagnostic, Severity};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,6 +13,8 @@ use toml::de::{DeTable, DeValue};
 /// The operator's file, and what is wrong with it so far.
 pub(super) struct Source<'a> {
     pub(super) file: &'a str,
+    /// How much of the files that it names is read.
+    pub(super) depth: Depth,
     told: RefCell<Vec<Diagnostic>>,
 }
 
@@ -33,8 +36,13 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(file: &'a str) -> Source<'a> {
-        Source { file, told: RefCell::new(Vec::new()) }
+    pub(super) fn new(file: &'a str, depth: Depth) -> Source<'a> {
+        Source { file, depth, told: RefCell::new(Vec::new()) }
+    }
+
+    /// What was found in a file that the operator's names; its places are its own.
+    pub(super) fn tell_of_another(&self, told: impl IntoIterator<Item = Diagnostic>) {
+        self.told.borrow_mut().extend(told);
     }
 
     pub(super) fn tell(&self, diagnostic: Diagnostic, span: &Range<usize>) {
@@ -45,10 +53,12 @@ impl<'a> Source<'a> {
         self.told.borrow().iter().any(|told| told.severity == Severity::Error)
     }
 
-    /// What was told, in the file's order.
+    /// What was told, in the file's order; then what was found in others.
     pub(super) fn into_told(self) -> Vec<Diagnostic> {
         let mut told = self.told.into_inner();
-        told.sort_by_key(|told| told.spans.first().map_or(0, |span| span.bytes.start));
+        told.sort_by_key(|told| {
+            told.spans.first().map_or((false, 0), |span| (span.file != self.file, span.bytes.start))
+        });
         told
     }
 }

@@ -1,5 +1,6 @@
 //! Bad configurations and what the operator reads: each names what, where and how to mend it.
 
+use super::Depth;
 use super::resolve::resolve;
 use crate::report::{Shown, render};
 use annotate_snippets::Renderer;
@@ -27,7 +28,7 @@ upstream = "site"
 "#;
 
 fn told_in(directory: &Path, text: &str) -> String {
-    let (_, told) = resolve(text, "sekisho.toml", directory);
+    let (_, told) = resolve(text, "sekisho.toml", directory, Depth::Whole);
     let shown = Shown { file: "sekisho.toml", text };
     let rendered = told.iter().map(|told| render(told, shown, &Renderer::plain())).collect::<Vec<_>>().join("\n");
     rendered.replace(&directory.display().to_string(), "DIR")
@@ -47,7 +48,7 @@ fn told_with(from: &str, to: &str) -> String {
 #[test]
 fn a_good_configuration_has_nothing_to_tell() {
     let directory = directory();
-    let (config, told) = resolve(GOOD, "sekisho.toml", directory.path());
+    let (config, told) = resolve(GOOD, "sekisho.toml", directory.path(), Depth::Whole);
     assert!(told.is_empty(), "{told:?}");
     let config = config.expect("a configuration");
     assert_eq!(config.gateway.routes[0].path_prefix, "/");
@@ -58,9 +59,29 @@ fn a_good_configuration_has_nothing_to_tell() {
 fn warnings_leave_the_configuration_usable() {
     let directory = directory();
     let text = format!("{GOOD}inspect = false\n");
-    let (config, told) = resolve(&text, "sekisho.toml", directory.path());
+    let (config, told) = resolve(&text, "sekisho.toml", directory.path(), Depth::Whole);
     assert!(config.is_some());
     assert_eq!(told.iter().map(|told| told.severity).collect::<Vec<_>>(), [Severity::Warning]);
+}
+
+/// What is told of a register file with these rows.
+fn told_of_rows(rows: &str) -> String {
+    let directory = directory();
+    std::fs::write(directory.path().join("customers.csv"), format!("id,name,email\n{rows}")).expect("a file");
+    let column = "column = [{ name = \"email\", kind = \"email\" }]\n";
+    told_in(directory.path(), &format!("{GOOD}{REGISTER}{column}"))
+}
+
+/// What is told of a certificate and a key that are text.
+fn told_of_tls() -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = directory();
+    for file in ["site.pem", "site.key"] {
+        let path = directory.path().join(file);
+        std::fs::write(&path, "no PEM\n").expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
+    told_in(directory.path(), &GOOD.replace("8080\"", "8080\"\ncertificate = \"site.pem\"\nkey = \"site.key\""))
 }
 
 macro_rules! golden {
@@ -75,6 +96,7 @@ const REGISTER: &str = "\n[[register]]\nname = \"account_holders\"\nfile = \"cus
 golden! {
     not_toml: told("[[route]\nx = \n");
     two_syntax_errors_at_once: told_with("address = \"127.0.0.1:8080\"", "address = 127.0.0.1\nx = = 1");
+    unclosed_string: told_with("upstream = \"site\"", "upstream = \"site");
     empty: told_in(directory().path(), "");
     unknown_field: told_with("upstream = \"site\"", "upstream = \"site\"\ninspekt = true");
     unknown_table: told("\n[limit]\nx = 1\n");
@@ -131,6 +153,12 @@ golden! {
     hours_of_no_place: told("\n[hours]\ntime_zone = \"Asia/Edo\"\nworking = \"9-18\"\n");
     case_in_two_places: told("case_header = \"x case\"\ncase_query = \"case\"\ncase_path = \"/cases\"\n");
     cases_asked_nowhere: told("\n[cases]\nopen = \"open.txt\"\n");
+    upstream_twice_beside_a_bad_url: told_with("http://127.0.0.1:3000", "3000\"\n[[upstream]]\nname = \"site\"\nurl = \"3001");
+    unknown_upstream_beside_a_bad_url: told_with("http://127.0.0.1:3000\"\n\n[[route]]\npath = \"/\"\nupstream = \"site", "3000\"\n[[route]]\nupstream = \"sitee");
+    missing_column_beside_a_bad_kind: told(&format!("{REGISTER}column = [{{ name = \"meil\", kind = \"emale\" }}]\n"));
+    register_with_the_same_key_twice: told_of_rows("1,a,a@example.jp\n1,b,b@example.jp\n");
+    register_with_a_broken_row: told_of_rows("1,a,a@example.jp\n2,b\n");
+    certificate_that_is_none: told_of_tls();
     many_errors_at_once: told_in(directory().path(), "worker = 2\n[[listener]]\nadress = \"x\"\n[[upstream]]\nname = 3\n[[route]]\nupstream = \"a\"\npath = \"b\"\n");
 }
 
@@ -154,7 +182,7 @@ fn the_proposed_thresholds_are_understood() {
         "{GOOD}class = \"staff\"\n{LOGIN}kind = \"account\"\nsuccess_location = \"/staff\"\n[staff]{}",
         proposed.replace("\n# ", "\n")
     );
-    let (config, told) = resolve(&text, "sekisho.toml", directory.path());
+    let (config, told) = resolve(&text, "sekisho.toml", directory.path(), Depth::Whole);
     let codes: Vec<&str> = told.iter().map(|told| told.code).collect();
     assert_eq!(codes, ["SK072", "SK078", "SK076"], "warnings about what this configuration has not: {told:?}");
     let watch = config.expect("a configuration").gateway.watch;
@@ -173,9 +201,10 @@ fn the_written_defaults_of_the_ledger_are_its_defaults() {
     let written = include_str!("../command/sekisho.toml");
     let section = written.split("[ledger]").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("[ledger]");
     let uncommented = section.replace("# emergency_directory", "## ").replace("\n# ", "\n");
-    let (config, told) = resolve(&format!("{GOOD}[ledger]{uncommented}"), "sekisho.toml", directory.path());
+    let (config, told) =
+        resolve(&format!("{GOOD}[ledger]{uncommented}"), "sekisho.toml", directory.path(), Depth::Whole);
     assert!(told.is_empty(), "{told:?}");
-    let (default, _) = resolve(GOOD, "sekisho.toml", directory.path());
+    let (default, _) = resolve(GOOD, "sekisho.toml", directory.path(), Depth::Whole);
     let [written, default] = [config, default].map(|config| {
         let keys = crate::keys::load(&directory.path().join("keys")).expect("keys");
         let options = config.expect("a configuration").ledger.options(keys.signing);

@@ -5,6 +5,7 @@ mod asking;
 #[cfg(feature = "demo")]
 mod demo;
 mod found_file;
+mod output;
 mod running;
 mod site;
 mod verify;

@@ -108,6 +108,30 @@ fn build(directory: &Path) {
 }
 
 #[test]
+fn prv_2_observe_keeps_no_keys_inside_the_ledger() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    for keys in ["kk/keys", "kk", "kk/../kk/keys"] {
+        let ledger = ["observe", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--ledger", "kk"];
+        let refused = sekisho(directory, &[&ledger[..], &["--keys", keys]].concat());
+        assert_eq!(code(&refused), 2, "{keys}");
+        assert!(text(&refused.stderr).contains("SK032"), "{}", text(&refused.stderr));
+        assert!(!directory.join("kk").exists(), "nothing was made");
+    }
+}
+
+/// Nothing listens at port 9: the first request would meet it, the operator reads it before.
+#[test]
+fn observe_tells_at_its_start_that_the_site_is_down() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let arguments = ["observe", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"];
+    let started = Started::new(directory.path(), &arguments);
+    let line = started.wait("cannot connect to http://127.0.0.1:9");
+    assert!(line.contains("connection refused"), "{line}");
+    assert_eq!(started.end().code(), Some(0));
+}
+
+#[test]
 fn a_good_reload_is_taken_and_a_bad_one_leaves_the_old() {
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();

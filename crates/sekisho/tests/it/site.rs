@@ -70,12 +70,30 @@ pub(crate) fn address(line: &str) -> String {
 
 /// The body of a page, and its status line before it.
 pub(crate) fn get(address: &str, path: &str) -> String {
-    rest(ask(address, path))
+    get_with(address, path, "session=abc")
+}
+
+/// The same with a cookie of one's own.
+pub(crate) fn get_with(address: &str, path: &str, cookie: &str) -> String {
+    rest(ask(address, &get_head(address, path, cookie)))
+}
+
+/// What a form is answered with.
+#[cfg(feature = "demo")]
+pub(crate) fn post(address: &str, path: &str, form: &str) -> String {
+    let kind = "content-type: application/x-www-form-urlencoded";
+    let length = form.len();
+    rest(ask(
+        address,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\n{kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{form}"
+        ),
+    ))
 }
 
 /// Asks for a page and reads until this was in it.
 pub(crate) fn begin(address: &str, path: &str, until: &str) -> TcpStream {
-    let mut connection = ask(address, path);
+    let mut connection = ask(address, &get_head(address, path, "session=abc"));
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(until) {
         let mut byte = [0];
@@ -92,10 +110,13 @@ pub(crate) fn rest(mut connection: TcpStream) -> String {
     answer
 }
 
-fn ask(address: &str, path: &str) -> TcpStream {
+fn get_head(address: &str, path: &str, cookie: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n")
+}
+
+fn ask(address: &str, request: &str) -> TcpStream {
     let mut connection = TcpStream::connect(address).expect("the gateway listens");
     connection.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: session=abc\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("sent");
     connection
 }
@@ -110,6 +131,11 @@ impl Started {
     pub(crate) fn new(directory: &Path, arguments: &[&str]) -> Started {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
         command.args(arguments).current_dir(directory).env_remove("SEKISHO_LOG");
+        Started::spawn(command)
+    }
+
+    /// A command with the output to be read.
+    pub(crate) fn spawn(mut command: Command) -> Started {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the executable starts");
         let (sender, lines) = channel();
@@ -124,6 +150,11 @@ impl Started {
             });
         }
         Started { child, lines }
+    }
+
+    /// A process that somebody else listened to.
+    pub(crate) fn of(child: Child) -> Started {
+        Started { child, lines: channel().1 }
     }
 
     /// The next line with this in it.
@@ -145,8 +176,13 @@ impl Started {
     }
 
     /// Ends it as an operator would.
-    pub(crate) fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(self) -> ExitStatus {
         self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 }

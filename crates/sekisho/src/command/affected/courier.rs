@@ -3,6 +3,7 @@
 
 use super::super::Done;
 use crate::keys;
+use crate::output::tell;
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use sekisho_affected::config::Config;
@@ -58,7 +59,7 @@ pub(super) fn run(page: &Path, notify: &Path) -> Result<Done> {
         let cannot = || format!("cannot listen on `{}`", socket.display());
         let listening = courier::listen(&socket).with_context(cannot)?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        eprintln!("the courier listens on {}", socket.display());
+        tell!("the courier listens on {}", socket.display());
         let told = async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         };

@@ -2,6 +2,7 @@
 
 use super::{Lang, Place, Rules, instant};
 use crate::command::Done;
+use crate::output::say;
 use anyhow::{Context, Result};
 use sekisho_incident::{Body, CaseId, Error, card, report};
 use std::path::PathBuf;
@@ -60,7 +61,7 @@ impl Arguments {
             std::fs::remove_file(&kept).with_context(|| format!("cannot remove `{}`", kept.display()))?;
         }
         let done = recorded?;
-        println!("  text kept as {}", kept.display());
+        say!("  text kept as {}", kept.display());
         Ok(done)
     }
 }

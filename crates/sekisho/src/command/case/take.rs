@@ -3,6 +3,7 @@
 
 use super::{OriginArg, Place};
 use crate::command::Done;
+use crate::output::say;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sekisho_incident::{Actor, Body, Case, CaseId, Certainty, Clock, Measure, Role};
@@ -98,7 +99,7 @@ pub(super) fn take(told: Take, place: &Place) -> Result<Done> {
         }
     }
     if added == 0 {
-        println!("{}: nothing new in {}", told.id, told.file.display());
+        say!("{}: nothing new in {}", told.id, told.file.display());
     }
     Ok(Done::Yes)
 }

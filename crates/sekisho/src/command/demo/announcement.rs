@@ -1,7 +1,7 @@
 //! The sentence that a firm could publish at this moment, in Japanese and English: only what the scope bears.
 //!
-//! Three words are kept apart (SCO-1): exposed (確認しました), not observed in what was inspected (確認されていません), and
-//! not examined (確認できていません). What limits the statement stands in it: the responses that could not be inspected,
+//! Three words are kept apart (SCO-1): exposed (確認いたしました), not observed in what was inspected (確認されておりません), and
+//! not examined (確認できておりません). What limits the statement stands in it: the responses that could not be inspected,
 //! and requests that may have learnt more than their answers show.
 
 use jiff::tz::{self, TimeZone};
@@ -41,18 +41,20 @@ pub(super) fn japanese(answer: &Answer) -> String {
         text.push_str(&format!("・{who} {}名（{}）\n", count(register.persons), list.join("、")));
     }
     if exposed(answer).count() > 1 {
-        text.push_str("複数に該当するお客様は、それぞれに数えています。\n");
+        text.push_str("複数の区分に該当するお客様は、それぞれの区分に含めて数えております。\n");
     }
     for register in &answer.registers {
         let who = registers(&register.name).0;
         let not_observed = joined(answer, register, FieldState::NotObserved, |field| label(field).0, "、");
         if !not_observed.is_empty() {
-            text.push_str(&format!("{who}の{not_observed}は、検査した応答の範囲では、閲覧は確認されていません。\n"));
+            text.push_str(&format!(
+                "{who}の{not_observed}については、検査した応答の範囲では、閲覧されたことは確認されておりません。\n"
+            ));
         }
         let not_examined = joined(answer, register, FieldState::NotExamined, |field| label(field).0, "、");
         if !not_examined.is_empty() {
             text.push_str(&format!(
-                "{who}の{not_examined}は、検査の対象ではないため、閲覧の有無を確認できていません。\n"
+                "{who}の{not_examined}については、検査の対象外のため、閲覧の有無を確認できておりません。\n"
             ));
         }
     }
@@ -60,7 +62,7 @@ pub(super) fn japanese(answer: &Answer) -> String {
     text.push_str(&format!("対象の応答{responses}件のうち、本文を検査したものは{inspected}件、本文のないものは{without_body}件、検査できなかったものは{not_inspected}件です。\n"));
     if not_boundable > 0 {
         text.push_str(&format!(
-            "このほか、応答の内容だけでは何が読み取られたかを判断できない形の要求が、{}件以上ありました。\n",
+            "このほか、応答の内容だけでは何が読み取られたかを判断できない形式のリクエストが、{}件以上ありました。\n",
             count(not_boundable)
         ));
     }
@@ -130,16 +132,25 @@ impl Limits {
 
 fn opening_japanese(answer: &Answer) -> String {
     let Some((first, last)) = period(answer) else {
-        return "検査した応答の範囲では、お客様の情報が第三者に閲覧されたことは確認されていません。\n".to_owned();
+        return "検査した応答の範囲では、お客様の情報が第三者に閲覧されたことは確認されておりません。\n".to_owned();
     };
-    let minute = |at: &jiff::Zoned| at.strftime("%-Y年%-m月%-d日%-H時%-M分").to_string();
-    let when = match minute(&first) == minute(&last) {
-        true => format!("{}ごろ", minute(&first)),
-        false => format!("{}から{}までの間に", minute(&first), minute(&last)),
+    let day = |at: &jiff::Zoned| at.strftime("%-Y年%-m月%-d日").to_string();
+    let last_day = if day(&first) == day(&last) { "同日".to_owned() } else { day(&last) };
+    let (first_day, first_time, last_time) = (day(&first), time_japanese(&first), time_japanese(&last));
+    let when = match last_day == "同日" && first_time == last_time {
+        true => format!("{first_day}{first_time}ごろ"),
+        false => format!("{first_day}{first_time}から{last_day}{last_time}までの間に"),
     };
     format!(
-        "{when}、当社ウェブサイトへの不正アクセスにより、次のお客様の情報が第三者に閲覧されたことを確認しました。\n"
+        "{when}、当社ウェブサイトへの不正アクセスにより、次のお客様の情報が第三者に閲覧されたことを確認いたしました。\n"
     )
+}
+
+/// `午前8時`, `午後5時2分`.
+fn time_japanese(at: &jiff::Zoned) -> String {
+    let half = if at.hour() < 12 { "午前" } else { "午後" };
+    let minute = if at.minute() == 0 { String::new() } else { format!("{}分", at.minute()) };
+    format!("{half}{}時{minute}", at.hour() % 12)
 }
 
 fn opening_english(answer: &Answer) -> String {

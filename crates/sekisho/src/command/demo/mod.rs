@@ -7,8 +7,12 @@ mod announcement;
 mod referee;
 mod scenario;
 mod stage;
+mod told;
 
 use super::Done;
+use crate::live::Live;
+use crate::output::{self, say};
+use crate::signals::Ending;
 use anyhow::{Context, Result, bail};
 use referee::Difference;
 use scenario::Scenario;
@@ -17,16 +21,15 @@ use sekisho_demo::traffic;
 use sekisho_gateway::inspect::{LiveEvent, LiveEvents};
 use sekisho_ledger::{Filter, Reader};
 use sekisho_model::{Clock, SystemClock};
-use sekisho_scope::text::count;
-use sekisho_scope::{Answer, Combination, Question, RegisterAnswer, table};
+use sekisho_scope::{Answer, Combination, Question, RegisterAnswer};
 use serde::Serialize;
 use stage::Stage;
 use std::collections::HashSet;
-use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use told::Told;
 
 /// Play an attack on a sample broker and show whose data left.
 #[derive(clap::Args)]
@@ -57,7 +60,7 @@ pub(crate) struct RefereeArguments {
 impl RefereeArguments {
     pub(crate) fn run(self) -> Result<Done> {
         match sekisho_demo_truth::run(&self.arguments) {
-            Ok(verdict) => println!("{verdict}"),
+            Ok(verdict) => say!("{verdict}"),
             Err(told) => bail!(told),
         }
         Ok(Done::Yes)
@@ -72,8 +75,8 @@ struct Outcome {
     /// Whether the scope and the referee agree on every person and every field.
     truth_match: bool,
     differences: Vec<Difference>,
-    /// From the thief's first request to the first exposure told, in milliseconds.
-    detected_ms: u128,
+    /// From the thief's first request to the first exposure that was recorded, in milliseconds.
+    detected_ms: f64,
     /// The whole question, ledger's files included, in milliseconds.
     scope_ms: u128,
     persons: Vec<RegisterOutcome>,
@@ -101,9 +104,10 @@ impl Arguments {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
         let told = Told { is_quiet: self.json };
         told.title(&scenario, seed);
-        let (mut stage, events) = runtime.block_on(Stage::set(&scenario, seed))?;
+        let mut ending = runtime.block_on(async { Ending::listen() })?;
+        let (mut stage, mut events) = runtime.block_on(unless_ended(&mut ending, Stage::set(&scenario, seed)))?;
         told.stage(&stage);
-        let detected = runtime.block_on(play(&scenario, &stage, events, &told))?;
+        let detected = runtime.block_on(unless_ended(&mut ending, play(&scenario, &stage, &mut events, &told)))?;
         let (answer, took) = ask(&stage, &scenario)?;
         let referee = referee::judge(&stage.capture, &stage.registers)?;
         let scope = referee::persons(&answer, &stage.index()?, &stage.registers)?;
@@ -112,20 +116,29 @@ impl Arguments {
         let truth = Truth { is_met: differences.is_empty() && has_loot, differences };
         let outcome = outcome(&self.scenario, seed, &answer, truth, (detected, took));
         if self.json {
-            println!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
+            say!("{}", serde_json::to_string(&outcome).context("cannot write the result")?);
         }
         told.result(&outcome, &answer);
-        if !self.exit && !self.json {
+        if !self.exit && !self.json && output::is_heard() {
             told.staying(&stage);
-            runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl-C")?;
+            let mut live = Live::new(Arc::new(stage.index()?));
+            runtime.block_on(live.show_until(&mut events, ending.told()));
         }
         runtime.block_on(stage.clear())?;
         Ok(if outcome.truth_match { Done::Yes } else { Done::No })
     }
 }
 
-/// Customers, then the thief among them. Returns the time from the thief's first request to the first exposure told.
-async fn play(scenario: &Scenario, stage: &Stage, mut events: LiveEvents, told: &Told) -> Result<Duration> {
+/// What is done is dropped, and with it the stage and its directory, when the demo is told to end before.
+async fn unless_ended<T>(ending: &mut Ending, act: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = act => done,
+        _ = ending.told() => bail!("the demo was ended before its result"),
+    }
+}
+
+/// Customers, then the thief among them. Returns the time from the thief's first request to the first exposure recorded.
+async fn play(scenario: &Scenario, stage: &Stage, events: &mut LiveEvents, told: &Told) -> Result<Duration> {
     let scenario::Customers { visits_before, visits_during } = scenario.customers;
     let requests = visits(stage, 0..visits_before).await?;
     while events.try_recv().is_ok() {}
@@ -149,6 +162,7 @@ async fn play(scenario: &Scenario, stage: &Stage, mut events: LiveEvents, told: 
     while let Ok(event) = events.try_recv() {
         watch.see(&event, told);
     }
+    watch.show(watch.begun.elapsed(), "", told);
     told.customers_meanwhile(visits_during, requests);
     watch.detected.context("the thief was not seen at all")
 }
@@ -173,12 +187,15 @@ struct Watch {
     begun: Instant,
     detected: Option<Duration>,
     persons: HashSet<sekisho_model::Subject>,
-    lines: usize,
+    /// Persons told in all lines so far.
+    shown: usize,
+    /// Responses with somebody new.
+    seen: usize,
 }
 
 impl Watch {
     fn new(thief: Ipv4Addr, begun: Instant) -> Watch {
-        Watch { thief: IpAddr::V4(thief), begun, detected: None, persons: HashSet::new(), lines: 0 }
+        Watch { thief: IpAddr::V4(thief), begun, detected: None, persons: HashSet::new(), shown: 0, seen: 0 }
     }
 
     fn see(&mut self, event: &LiveEvent, told: &Told) {
@@ -190,13 +207,12 @@ impl Watch {
         self.detected.get_or_insert(after);
         let before = self.persons.len();
         self.persons.extend(exposures.iter().filter(|one| !one.fields.is_empty()).map(|one| one.subject));
-        let fresh = self.persons.len() - before;
-        if fresh == 0 {
+        if self.persons.len() == before {
             return;
         }
-        self.lines += 1;
-        if self.lines <= 5 || self.lines.is_multiple_of(10) {
-            told.exposed(after, route, fresh, self.persons.len());
+        self.seen += 1;
+        if self.seen <= 5 || self.seen.is_multiple_of(10) {
+            self.show(after, route, told);
         }
     }
 }
@@ -242,7 +258,8 @@ fn outcome(
         seed,
         truth_match: truth.is_met,
         differences: truth.differences,
-        detected_ms: detected.as_millis(),
+        // Microseconds: a first exposure within a millisecond is not 0.
+        detected_ms: detected.as_micros() as f64 / 1_000.0,
         scope_ms: took.as_millis(),
         persons,
     }
@@ -251,73 +268,4 @@ fn outcome(
 fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names
-}
-
-/// What a person reads; nothing with `--json`.
-struct Told {
-    is_quiet: bool,
-}
-
-impl Told {
-    fn say(&self, line: std::fmt::Arguments<'_>) {
-        if !self.is_quiet {
-            // Who stops reading the account does not stop the demo.
-            let _ = writeln!(std::io::stdout(), "{line}");
-        }
-    }
-
-    fn title(&self, scenario: &Scenario, seed: u64) {
-        self.say(format_args!("関所 Sekisho — {} / {}", scenario.title_ja, scenario.title_en));
-        self.say(format_args!("架空のFX会社「箱根FX」と、架空の顧客です（シード {seed}）。"));
-        self.say(format_args!("An invented broker, Hakone FX, with invented customers (seed {seed}).\n"));
-    }
-
-    fn stage(&self, stage: &Stage) {
-        self.say(format_args!("  見本サイト  site      http://{}/", stage.site()));
-        self.say(format_args!("  関所        gateway   http://{}/", stage.gateway()));
-        for (name, persons) in stage.persons() {
-            self.say(format_args!("  名簿        register  {name}, {} persons", count(persons)));
-        }
-        self.say(format_args!(""));
-    }
-
-    fn customers(&self, visits: usize, requests: u32) {
-        self.say(format_args!("通常のお客様 {visits}名が利用（リクエスト {requests}件）。"));
-        self.say(format_args!("{visits} ordinary customers used the site ({requests} requests).\n"));
-        self.say(format_args!("盗みが始まる。The theft begins.\n"));
-    }
-
-    fn customers_meanwhile(&self, visits: usize, requests: u32) {
-        self.say(format_args!("\nその間も、通常のお客様 {visits}名が利用（リクエスト {requests}件）。"));
-        self.say(format_args!("Meanwhile {visits} more customers used the site ({requests} requests)."));
-    }
-
-    fn exposed(&self, after: Duration, route: &str, fresh: usize, total: usize) {
-        let ms = after.as_millis();
-        let (fresh, total) = (count(fresh as u64), count(total as u64));
-        self.say(format_args!("  {ms:>6} ms  {route:<10}  +{fresh:>5} persons  {total:>7} in all"));
-    }
-
-    fn result(&self, outcome: &Outcome, answer: &Answer) {
-        let colour = if std::io::stdout().is_terminal() { table::Colour::Yes } else { table::Colour::No };
-        self.say(format_args!("\n盗まれたものは何か。What did the thief get? Asked of the ledger:\n"));
-        self.say(format_args!("{}", table::render(answer, &jiff::tz::TimeZone::system(), colour)));
-        self.say(format_args!("公表文の案 / Draft announcement\n\n{}", announcement::japanese(answer)));
-        self.say(format_args!("{}", announcement::english(answer)));
-        let (detected, took) = (outcome.detected_ms, outcome.scope_ms);
-        self.say(format_args!("Detected {detected} ms after the thief's first request; the question took {took} ms."));
-        match outcome.truth_match {
-            true => self.say(format_args!(
-                "The referee, reading the thief's raw bytes with code of its own, finds the same persons with the same fields."
-            )),
-            false => self.say(format_args!("THE REFEREE SAYS OTHERWISE: {:#?}", outcome.differences)),
-        }
-    }
-
-    fn staying(&self, stage: &Stage) {
-        let gateway = stage.gateway();
-        self.say(format_args!(
-            "\n見本サイトは動いています。Still running: http://{gateway}/  (Ctrl-C で終了 / Ctrl-C ends)"
-        ));
-    }
 }

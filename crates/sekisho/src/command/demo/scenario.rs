@@ -1,6 +1,7 @@
 //! A scenario's numbers: what happens on the sample site.
 
-use anyhow::{Context, Result, bail};
+use crate::command::Usage;
+use anyhow::{Context, Result};
 use sekisho_demo::traffic::Loot;
 use serde::Deserialize;
 use std::net::Ipv4Addr;
@@ -55,7 +56,7 @@ impl Scenario {
     pub(super) fn named(name: &str) -> Result<Scenario> {
         let Some((_, text)) = SCENARIOS.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = SCENARIOS.iter().map(|(known, _)| *known).collect();
-            bail!("there is no scenario `{name}`; there is: {}", known.join(", "));
+            return Err(Usage::error(format!("there is no scenario `{name}`; there is: {}", known.join(", "))));
         };
         let scenario: Scenario = toml::from_str(text).with_context(|| format!("cannot read the scenario `{name}`"))?;
         let site = &scenario.site;

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 pub(super) struct Stage {
-    directory: PathBuf,
+    directory: Directory,
     pub(super) capture: PathBuf,
     pub(super) ledger: PathBuf,
     pub(super) accounts: Vec<Person>,
@@ -40,21 +40,27 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets everything up on free ports of the loopback interface.
     pub(super) async fn set(scenario: &Scenario, seed: u64) -> Result<(Stage, LiveEvents)> {
-        let directory = std::env::temp_dir().join(format!("sekisho-demo-{}-{seed}", std::process::id()));
-        let capture = directory.join("capture");
+        let directory = Directory(std::env::temp_dir().join(format!("sekisho-demo-{}-{seed}", std::process::id())));
+        let capture = directory.0.join("capture");
         files::private_directory(&capture).with_context(|| format!("cannot make `{}`", capture.display()))?;
         let mut persons = people(seed);
         let accounts: Vec<Person> = persons.by_ref().take(scenario.site.accounts).collect();
         let applicants = applicants(&scenario.site, &accounts, persons);
         let registers = [
-            write_register(&directory, "account_holders", &accounts, &ACCOUNT_HOLDERS, FileEncoding::Utf8)?,
-            write_register(&directory, "seminar_applicants", &applicants, &SEMINAR_APPLICANTS, FileEncoding::ShiftJis)?,
+            write_register(&directory.0, "account_holders", &accounts, &ACCOUNT_HOLDERS, FileEncoding::Utf8)?,
+            write_register(
+                &directory.0,
+                "seminar_applicants",
+                &applicants,
+                &SEMINAR_APPLICANTS,
+                FileEncoding::ShiftJis,
+            )?,
         ];
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let options = SiteOptions { address: free, accounts: accounts.clone(), applicants };
         let site = Site::start(options).await.context("cannot start the sample site")?;
-        let ledger = directory.join("ledger");
-        let keys = keys::load_or_create(&directory.join("keys"))?;
+        let ledger = directory.0.join("ledger");
+        let keys = keys::load_or_create(&directory.0.join("keys"))?;
         let now = SystemClock::new().now();
         let index = register_index::build(&ledger, &keys.hash, &registers, now)?;
         let persons = index.registers().iter().map(|one| (one.name.clone(), one.persons)).collect();
@@ -93,7 +99,7 @@ impl Stage {
 
     /// The registers' index, as a question reads it.
     pub(super) fn index(&self) -> Result<Index> {
-        let keys = keys::load_or_create(&self.directory.join("keys"))?;
+        let keys = keys::load_or_create(&self.directory.0.join("keys"))?;
         let index = register_index::read(&register_index::path(&self.ledger), &keys.hash)?;
         index.context("the index of the sample registers is gone")
     }
@@ -129,11 +135,22 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    /// The directory holds invented data only; one that cannot be removed is left to the system's own cleaning.
+/// The demo's own directory, with invented data only.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    /// One that cannot be removed is left to the system's own cleaning.
     fn drop(&mut self) {
-        drop(self.running.take());
-        let _ = std::fs::remove_dir_all(&self.directory);
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Stage {
+    /// Whoever writes there has ended before the directory goes.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let _ = running.stop();
+        }
     }
 }
 

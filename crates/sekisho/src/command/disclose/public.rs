@@ -1,6 +1,7 @@
 //! What others see of a record, and how they check it: `build`, `log` and `verify`.
 
 use super::{Done, Place};
+use crate::output::{say, tell};
 use crate::paper;
 use anyhow::{Context, Result};
 use sekisho_disclosure::entry::Kind;
@@ -13,7 +14,7 @@ pub(super) fn build(out: &Path, edited: Edited, place: &Place) -> Result<Done> {
     let store = place.store()?;
     let dir = store.dir().to_owned();
     if store.record.firm.as_ref().is_some_and(|firm| *firm != store.firm) {
-        eprintln!(
+        tell!(
             "warning: firm.toml was changed; the next step records it, and until then the site shows what was recorded"
         );
     }
@@ -22,8 +23,8 @@ pub(super) fn build(out: &Path, edited: Edited, place: &Place) -> Result<Done> {
     let files = site::build(&Source { record, key: store.verifier(), log: &log, paper: &paper })?;
     site::write(&files, out, edited)?;
     let (files, versions, leaves) = (files.len(), record.versions.len(), record.entries.len());
-    println!("{}: {files} files, {versions} versions, {leaves} leaves", out.display());
-    println!("key: {}", store.verifier());
+    say!("{}: {files} files, {versions} versions, {leaves} leaves", out.display());
+    say!("key: {}", store.verifier());
     Ok(Done::Yes)
 }
 
@@ -33,7 +34,7 @@ fn set(store: &Store) -> Result<Files> {
     let Some(firm) = &store.record.firm else { return Ok(files) };
     for (path, document) in store.record.versions.iter().flat_map(|version| site::paper::documents(firm, version)) {
         let Some(pdf) = paper::pdf(&serde_json::to_vec(&document)?)? else {
-            eprintln!("warning: there is no `{}`, so the site has no PDF: {}", paper::PDF, paper::INSTALL);
+            tell!("warning: there is no `{}`, so the site has no PDF: {}", paper::PDF, paper::INSTALL);
             return Ok(Files::new());
         };
         files.insert(path, pdf);
@@ -52,7 +53,7 @@ pub(super) fn list(place: &Place) -> Result<Done> {
                 .map_or_else(String::new, |target| format!(" {} of leaf {}", target.part, target.leaf)),
             _ => String::new(),
         };
-        println!("{leaf:>4}  {}  {}{what}  by {operator}  {}", entry.at, entry.kind.name(), entry.document);
+        say!("{leaf:>4}  {}  {}{what}  by {operator}  {}", entry.at, entry.kind.name(), entry.document);
     }
     Ok(Done::Yes)
 }
@@ -66,17 +67,17 @@ pub(super) fn check(dir: &Path, key: &Path) -> Result<Done> {
         paper::pdf(&document).map_err(|err| unset(format!("{err:#}")))
     };
     let found = verify::site(dir, &verifying, &text, &pdf)?;
-    println!("{} is whole", dir.display());
-    println!("  leaves      {}", found.entries);
+    say!("{} is whole", dir.display());
+    say!("  leaves      {}", found.entries);
     if let Some(last) = found.last {
-        println!("  last step   {last}");
+        say!("  last step   {last}");
     }
-    println!("  redactions  {}", found.redactions);
-    println!("  files       {}", found.files);
+    say!("  redactions  {}", found.redactions);
+    say!("  files       {}", found.files);
     match (found.pdfs_same, found.pdfs_not_compared) {
         (0, 0) => {}
-        (same, 0) => println!("  PDFs        {same}, set anew and the same"),
-        (_, unset) => println!("  PDFs        {unset} NOT compared: {}", paper::INSTALL),
+        (same, 0) => say!("  PDFs        {same}, set anew and the same"),
+        (_, unset) => say!("  PDFs        {unset} NOT compared: {}", paper::INSTALL),
     }
     Ok(Done::Yes)
 }

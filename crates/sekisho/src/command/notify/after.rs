@@ -5,6 +5,7 @@ use super::super::{Done, Usage};
 use super::office::{self, Begin, Office};
 use super::{Sources, Whom};
 use crate::keys;
+use crate::output::{say, tell};
 use anyhow::{Context, Result, bail};
 use sekisho_incident::{CaseId, NoticeStep};
 use sekisho_notify::dsn::{self, Action};
@@ -32,22 +33,19 @@ pub(super) fn status(id: &CaseId, state: Option<State>, format: Format, from: &S
     }
     let counts = campaign.counts(is_running);
     match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&counts)?),
+        Format::Json => say!("{}", serde_json::to_string_pretty(&counts)?),
         Format::Table => {
-            println!(
-                "{id}: {} persons, {} notices, {} of them updates",
-                counts.persons, counts.notices, counts.updates
-            );
+            say!("{id}: {} persons, {} notices, {} of them updates", counts.persons, counts.notices, counts.updates);
             for state in State::ALL {
                 if let Some(count) = counts.by_state.get(state.name()) {
-                    println!("  {:<12} {count:>9}", state.name());
+                    say!("  {:<12} {count:>9}", state.name());
                 }
             }
             let claims = campaign.claims();
             let open = claims.iter().filter(|claim| claim.decided.is_none()).count();
-            println!("  claims       {:>9}, {open} not decided", claims.len());
+            say!("  claims       {:>9}, {open} not decided", claims.len());
             if is_running {
-                println!("  a run is under way");
+                say!("  a run is under way");
             }
         }
     }
@@ -74,8 +72,8 @@ fn list(
     }
     for (person, notice, _) in campaign.all().filter(|(.., notice)| notice.state.shown(is_running) == state) {
         match recipients.get(&person) {
-            Some(row) => println!("{}:{}\tnotice {notice}", config.registers[row.register()].name, row.row_key()),
-            None => println!("{person}-{notice}\tnot in the register file"),
+            Some(row) => say!("{}:{}\tnotice {notice}", config.registers[row.register()].name, row.row_key()),
+            None => say!("{person}-{notice}\tnot in the register file"),
         }
     }
     Ok(Done::Yes)
@@ -119,8 +117,8 @@ pub(super) fn bounces(id: &CaseId, files: &[PathBuf], from: &Sources, place: &Pl
     events.sort_by_key(|(whose, _)| *whose);
     let changed = events.len();
     office.decide_and_prove(events.into_iter().map(|(_, event)| event).collect(), NoticeStep::Bounces)?;
-    println!("{changed} notices changed their state; {} reports told nothing new, {} of delays", told[0], told[1]);
-    println!("{} reports are of other mails, {} mails are no reports", told[2], told[3]);
+    say!("{changed} notices changed their state; {} reports told nothing new, {} of delays", told[0], told[1]);
+    say!("{} reports are of other mails, {} mails are no reports", told[2], told[3]);
     Ok(Done::Yes)
 }
 
@@ -162,18 +160,18 @@ pub(super) fn postal(id: &CaseId, whom: &Whom, from: &Sources, place: &Place) ->
     let (with, without): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|(person, _)| has_address(person));
     let events = with.iter().map(|(person, notice)| Event::Postal { person: *person, notice: *notice }).collect();
     office.decide_and_prove(events, NoticeStep::Postal)?;
-    println!("{} notices become letters; `sekisho notify letters {id}` writes them", with.len());
+    say!("{} notices become letters; `sekisho notify letters {id}` writes them", with.len());
     if without.is_empty() {
         return Ok(Done::Yes);
     }
-    eprintln!("warning: {} have no postal address in the register and stay as they are:", without.len());
+    tell!("warning: {} have no postal address in the register and stay as they are:", without.len());
     for (person, notice) in without.iter().take(20) {
         let row = recipients.get(person);
         let shown = row.map_or_else(
             || format!("{person}-{notice}"),
             |row| format!("{}:{}", config.registers[row.register()].name, row.row_key()),
         );
-        eprintln!("  {shown}");
+        tell!("  {shown}");
     }
     Ok(Done::No)
 }
@@ -184,7 +182,7 @@ pub(super) fn returned(id: &CaseId, whom: &Whom, _from: &Sources, place: &Place)
     let count = chosen.len();
     let events = chosen.into_iter().map(|(person, notice)| Event::Returned { person, notice }).collect();
     office.decide_and_prove(events, NoticeStep::Returned)?;
-    println!("{count} letters came back");
+    say!("{count} letters came back");
     Ok(Done::Yes)
 }
 
@@ -198,7 +196,7 @@ pub(super) fn substitute(id: &CaseId, publication: &str, whom: &Whom, _from: &So
     let count = chosen.len();
     let event = |(person, notice)| Event::Substituted { person, notice, publication: publication.to_owned() };
     office.decide_and_prove(chosen.into_iter().map(event).collect(), NoticeStep::Substituted)?;
-    println!("{count} notices have the publication in their place");
+    say!("{count} notices have the publication in their place");
     Ok(Done::Yes)
 }
 

@@ -4,6 +4,7 @@ use super::super::case::{Format, Place};
 use super::super::{Done, Usage};
 use super::after::one;
 use super::office::{Begin, Office};
+use crate::output::say;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -117,7 +118,7 @@ impl Command {
                     vec![Event::ClaimOpened { claim, person, what, amount, currency, evidence }],
                     NoticeStep::Claimed,
                 )?;
-                println!("claim {claim} is open");
+                say!("claim {claim} is open");
             }
             Command::Decide { id, number, decision, amount, on, place } => {
                 let mut office = Office::open(&id, &place, Begin::No)?;
@@ -132,14 +133,14 @@ impl Command {
                     vec![Event::ClaimDecided { claim: number, decision, amount, on }],
                     NoticeStep::Claimed,
                 )?;
-                println!("claim {number} is decided");
+                say!("claim {number} is decided");
             }
             Command::Pay { id, number, payer, on, place } => {
                 check_text("payer", &payer)?;
                 let mut office = Office::open(&id, &place, Begin::No)?;
                 let on = today(&office, on)?;
                 office.decide_and_prove(vec![Event::ClaimPaid { claim: number, payer, on }], NoticeStep::Claimed)?;
-                println!("claim {number} is paid");
+                say!("claim {number} is paid");
             }
             Command::List { id, format, place } => list(&Office::open(&id, &place, Begin::No)?, format)?,
         }
@@ -183,14 +184,14 @@ fn check_text(name: &str, text: &str) -> Result<()> {
 fn list(office: &Office<'_>, format: Format) -> Result<()> {
     let claims = office.campaign.claims();
     if let Format::Json = format {
-        println!("{}", serde_json::to_string_pretty(claims)?);
+        say!("{}", serde_json::to_string_pretty(claims)?);
         return Ok(());
     }
     for claim in claims {
         let what = serde_json::to_value(claim.what)?;
         let state = state(claim);
         let person = &claim.person.to_string()[..8];
-        println!(
+        say!(
             "{:>5}  {person}…  {:<12} {:>12} {}  {state}",
             claim.number,
             what.as_str().unwrap_or(""),

@@ -7,6 +7,7 @@ use super::super::Done;
 use super::super::case::Place;
 use super::Sources;
 use super::office::{Begin, Office};
+use crate::output::{say, tell};
 use crate::{files, paper};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub(super) fn letters(id: &CaseId, out: &Path, from: &Sources, place: &Place) ->
         office.decide(events)?;
     }
     if written == 0 {
-        println!("no letter waits");
+        say!("no letter waits");
     } else {
         office.prove(NoticeStep::Letters)?;
     }
@@ -56,11 +57,11 @@ fn compose<'a>(office: &Office<'_>, desk: &'a Desk, notices: &[(PersonKey, u16)]
         match desk.letter(&task, Timestamp::now()) {
             Ok(Some((recipient, language, text))) => letters.push(Letter { person, notice, recipient, language, text }),
             Ok(None) => {
-                eprintln!("warning: {person}-{notice} has no postal address in the register; it waits");
+                tell!("warning: {person}-{notice} has no postal address in the register; it waits");
                 problems += 1;
             }
             Err(why) => {
-                eprintln!("warning: the scan stopped the letter {person}-{notice}: {why}");
+                tell!("warning: the scan stopped the letter {person}-{notice}: {why}");
                 problems += 1;
             }
         }
@@ -76,7 +77,7 @@ fn batch(office: &Office<'_>, desk: &Desk, out: &Path, letters: &[Letter<'_>]) -
     let csv = letter::csv(desk, batch, letters)?;
     let csv_path = out.join(format!("letters-{batch}.csv"));
     write(&csv_path, &csv)?;
-    println!("{}: {} letters", csv_path.display(), letters.len());
+    say!("{}: {} letters", csv_path.display(), letters.len());
     let mut pdf_hash = Sha256::new();
     for language in Lang::ALL {
         let of_language = letters.iter().position(|letter| letter.language == language);
@@ -86,13 +87,13 @@ fn batch(office: &Office<'_>, desk: &Desk, out: &Path, letters: &[Letter<'_>]) -
         let document = letter::document(desk, language, of_language, Timestamp::now(), &office.zone)?;
         let Some(pdf) = paper::pdf(&document).context("the letters still wait")? else {
             let (name, install) = (paper::PDF, paper::INSTALL);
-            eprintln!("error: there is no `{name}`, so no PDF was made: {install}; the letters still wait");
+            tell!("error: there is no `{name}`, so no PDF was made: {install}; the letters still wait");
             return Ok(None);
         };
         pdf_hash.update(&pdf);
         let path = out.join(format!("letters-{batch}-{language}.pdf"));
         write(&path, &pdf)?;
-        println!("{}: {count} pages or more", path.display());
+        say!("{}: {count} pages or more", path.display());
     }
     let printed = letters.iter().map(|letter| Event::Printed { person: letter.person, notice: letter.notice, batch });
     let (csv_sha256, pdf_sha256) = (hex::encode(Sha256::digest(&csv)), hex::encode(pdf_hash.finalize()));

@@ -5,6 +5,7 @@ use super::super::{Done, Usage};
 use super::Sources;
 use super::office::{self, Begin, Office};
 use crate::files;
+use crate::output::{say, tell};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sekisho_incident::{CaseId, NoticeStep};
@@ -48,12 +49,12 @@ pub(super) fn plan(id: &CaseId, scope: &Path, from: &Sources, place: &Place) -> 
         office.prove(NoticeStep::Planned)?;
     }
     let (new, updates, unchanged) = (plan.new, plan.updates, plan.unchanged);
-    println!("{} persons in the scope: {new} new, {updates} updates, {unchanged} told before", scope.persons.len());
+    say!("{} persons in the scope: {new} new, {updates} updates, {unchanged} told before", scope.persons.len());
     if plan.replanned > 0 {
-        println!("{} notices that had not begun were planned anew", plan.replanned);
+        say!("{} notices that had not begun were planned anew", plan.replanned);
     }
     if plan.letters > 0 {
-        println!("{} have no mail address and get a letter", plan.letters);
+        say!("{} have no mail address and get a letter", plan.letters);
     }
     let register = |at: usize| config.registers[at].name.as_str();
     for (persons, what) in [
@@ -63,12 +64,12 @@ pub(super) fn plan(id: &CaseId, scope: &Path, from: &Sources, place: &Place) -> 
         if persons.is_empty() {
             continue;
         }
-        eprintln!("warning: {} persons {what}; decide with `sekisho notify postal` or `substitute`:", persons.len());
+        tell!("warning: {} persons {what}; decide with `sekisho notify postal` or `substitute`:", persons.len());
         for (at, row_key) in persons.iter().take(NAMED_MAX) {
-            eprintln!("  {}:{row_key}", register(*at));
+            tell!("  {}:{row_key}", register(*at));
         }
         if persons.len() > NAMED_MAX {
-            eprintln!("  and {} more: `sekisho notify status {id} --state no_address`", persons.len() - NAMED_MAX);
+            tell!("  and {} more: `sekisho notify status {id} --state no_address`", persons.len() - NAMED_MAX);
         }
     }
     Ok(Done::Yes)
@@ -83,7 +84,7 @@ pub(super) fn dry_run(id: &CaseId, out: &Path, all: bool, from: &Sources, place:
         .filter_map(|(person, notice, _)| office.campaign.task(person, notice))
         .collect();
     if tasks.is_empty() {
-        println!("no mail is queued");
+        say!("no mail is queued");
         return Ok(Done::Yes);
     }
     files::private_directory(out).with_context(|| format!("cannot make `{}`", out.display()))?;
@@ -97,7 +98,7 @@ pub(super) fn dry_run(id: &CaseId, out: &Path, all: bool, from: &Sources, place:
         held = write_all(&desk, &tasks, now)?;
     }
     let hash = desk.approval_hash(&office.campaign);
-    println!("approvals will stand for {}…", &hash[..16]);
+    say!("approvals will stand for {}…", &hash[..16]);
     Ok(if held == 0 { Done::Yes } else { Done::No })
 }
 
@@ -127,15 +128,15 @@ fn example(desk: &Desk, task: &Task, now: Timestamp, path: &Path) -> Result<bool
             files::replace_private(path, |file| file.write_all(&bytes)).with_context(cannot)?;
             let shown = path.with_extension("txt");
             files::replace_private(&shown, |file| file.write_all(text.as_bytes())).with_context(cannot)?;
-            println!("{} and {}", path.display(), shown.display());
+            say!("{} and {}", path.display(), shown.display());
             Ok(true)
         }
         Written::Held(why) => {
-            eprintln!("warning: the scan would stop the mail to {}: {why}", named(desk, task.person));
+            tell!("warning: the scan would stop the mail to {}: {why}", named(desk, task.person));
             Ok(false)
         }
         Written::NoAddress(_) => {
-            eprintln!("warning: {} has no address any more", named(desk, task.person));
+            tell!("warning: {} has no address any more", named(desk, task.person));
             Ok(false)
         }
     }
@@ -170,7 +171,7 @@ fn write_all(desk: &Desk, tasks: &[Task], now: Timestamp) -> Result<usize> {
     }
     let held = held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let seconds = begin.elapsed().as_secs_f64();
-    println!("{} mails written, signed and scanned in {seconds:.1} s; {} would not go", tasks.len(), held.len());
+    say!("{} mails written, signed and scanned in {seconds:.1} s; {} would not go", tasks.len(), held.len());
     tell_held(desk, &held);
     Ok(held.len())
 }
@@ -181,10 +182,10 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
 
 fn tell_held(desk: &Desk, held: &[(sekisho_notify::PersonKey, String)]) {
     for (person, why) in held.iter().take(NAMED_MAX) {
-        eprintln!("warning: the mail to {} was stopped: {why}", named(desk, *person));
+        tell!("warning: the mail to {} was stopped: {why}", named(desk, *person));
     }
     if held.len() > NAMED_MAX {
-        eprintln!("warning: and {} more", held.len() - NAMED_MAX);
+        tell!("warning: and {} more", held.len() - NAMED_MAX);
     }
 }
 
@@ -205,7 +206,7 @@ pub(super) fn approve(id: &CaseId, from: &Sources, place: &Place) -> Result<Done
     office.decide(vec![Event::Approved { of: of.clone() }])?;
     office.prove(NoticeStep::Approved)?;
     let approvers = approvers(&office.campaign, &of);
-    println!(
+    say!(
         "{operator} approved {}…; approved by {} of {APPROVERS_MIN}: {}",
         &of[..16],
         approvers.len(),
@@ -253,9 +254,7 @@ pub(super) fn send(id: &CaseId, again: Again, from: &Sources, place: &Place) -> 
     check_approved(&office.campaign, &desk, id)?;
     let lost = office.settle()?;
     if lost > 0 {
-        eprintln!(
-            "warning: {lost} mails were under way when the run before ended: nobody knows whether they were taken"
-        );
+        tell!("warning: {lost} mails were under way when the run before ended: nobody knows whether they were taken");
     }
     requeue(&mut office, again)?;
     office.prove(NoticeStep::Begun)?;
@@ -291,7 +290,7 @@ fn requeue(office: &mut Office<'_>, again: Again) -> Result<()> {
     for (_, state) in again.order.into_iter().filter(|(wanted, _)| *wanted) {
         let in_state = office.campaign.in_state(state);
         let events: Vec<Event> = in_state.map(|(person, notice, _)| Event::Requeued { person, notice }).collect();
-        println!("{} {} notices are queued again by {}", events.len(), state.name(), office.place.operator());
+        say!("{} {} notices are queued again by {}", events.len(), state.name(), office.place.operator());
         office.decide(events)?;
     }
     Ok(())
@@ -310,7 +309,7 @@ fn run(
         let asked = Arc::clone(&stop);
         let interrupted = tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
-                eprintln!("ending the mails under way");
+                tell!("ending the mails under way");
                 asked.store(true, Ordering::Relaxed);
             }
         });
@@ -329,7 +328,7 @@ fn steady_clock() -> impl Fn() -> Timestamp + Send + Sync {
 
 fn tell(run: &Run, desk: &Desk, seconds: f64) {
     let rate = run.sent as f64 / seconds.max(0.001);
-    println!("{} sent in {seconds:.1} s ({rate:.0} a second); {} scanned", run.sent, run.scanned);
+    say!("{} sent in {seconds:.1} s ({rate:.0} a second); {} scanned", run.sent, run.scanned);
     for (count, what) in [
         (run.unknown, "of unknown end: not sent again unless an operator orders it (--resend-unknown)"),
         (run.deferred, "answers put a mail off"),
@@ -339,12 +338,12 @@ fn tell(run: &Run, desk: &Desk, seconds: f64) {
         (run.left, "still queued: run `sekisho notify send` again"),
     ] {
         if count > 0 {
-            println!("{count} {what}");
+            say!("{count} {what}");
         }
     }
     tell_held(desk, &run.held_persons);
     if let Some(why) = &run.stopped {
-        eprintln!("error: the run ended early: {why}; nothing is lost");
+        tell!("error: the run ended early: {why}; nothing is lost");
     }
 }
 

@@ -4,6 +4,7 @@
 use super::super::Done;
 use super::super::case::Place;
 use super::Sources;
+use crate::output::tell;
 use crate::report::{self, Shown};
 use crate::{keys, register_file};
 use anyhow::{Context, Result, bail};
@@ -48,7 +49,7 @@ impl<'a> Office<'a> {
         heads.check(&extent, &path)?;
         if extent.torn_bytes > 0 {
             let torn = extent.torn_bytes;
-            eprintln!(
+            tell!(
                 "warning: {torn} bytes at the end of the journal were never acknowledged (a write was cut off) and are left out"
             );
         }

@@ -5,6 +5,7 @@ use super::report::{self, ask, class, joined};
 use super::table::effect;
 use crate::command::{Done, check};
 use crate::config::{self, Config};
+use crate::output::{say, say_text};
 use crate::report::{Shown, print as print_told};
 use crate::times;
 use anyhow::{Context, Result, anyhow, bail};
@@ -111,7 +112,7 @@ impl Enforce {
             for route in &config.gateway.routes {
                 match joined(&report, &config.gateway.routes, route).suggestion() {
                     Suggestion::Class(class) => changes.push(change(key(route), class.name().to_owned())),
-                    Suggestion::None(reason) => println!("{}: left as it is: {reason}", key(route)),
+                    Suggestion::None(reason) => say!("{}: left as it is: {reason}", key(route)),
                 }
             }
         } else if let Some(path) = &self.target.route {
@@ -155,14 +156,14 @@ impl Target {
 
     fn apply(&self, config: &Config, report: &Report, changes: &[Change], enforces: bool) -> Result<Done> {
         if changes.is_empty() {
-            println!("nothing to change");
+            say!("nothing to change");
             return Ok(Done::No);
         }
         for change in changes.iter().filter(|_| enforces) {
             if let Some(why) = refusal(config, report, change) {
-                println!("{}: {why}", change.path);
+                say!("{}: {why}", change.path);
                 if !self.force {
-                    println!("Not changed. `sekisho policy report` says more; --force changes it all the same.");
+                    say!("Not changed. `sekisho policy report` says more; --force changes it all the same.");
                     return Ok(Done::No);
                 }
             }
@@ -170,9 +171,9 @@ impl Target {
         let old = std::fs::read_to_string(&self.config)
             .with_context(|| format!("cannot read `{}`", self.config.display()))?;
         let new = edited(&old, &config.gateway.routes, changes)?;
-        print!("{}", difference(&old, &new));
+        say_text!("{}", difference(&old, &new));
         if old == new {
-            println!("nothing to change");
+            say!("nothing to change");
             return Ok(Done::Yes);
         }
         if !replace(&self.config, &new)? {
@@ -184,9 +185,9 @@ impl Target {
                 if !sent.context("cannot run `kill`")?.success() {
                     bail!("`{}` is written; process {pid} could not be told", self.config.display());
                 }
-                println!("Written; process {pid} was told to reload.");
+                say!("Written; process {pid} was told to reload.");
             }
-            None => println!("Written. In force after:  kill -HUP $(pidof sekisho)"),
+            None => say!("Written. In force after:  kill -HUP $(pidof sekisho)"),
         }
         Ok(Done::Yes)
     }
@@ -329,11 +330,11 @@ fn replace(path: &Path, text: &str) -> Result<bool> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    let checked = write().and_then(|()| config::load(&temporary));
+    let checked = write().and_then(|()| config::load(&temporary, config::Depth::Surface));
     let replaced = match checked {
         Ok(loaded) if loaded.config.is_none() => {
             print_told(&loaded.told, Shown { file: &temporary.display().to_string(), text: &loaded.text });
-            println!("Not changed: the result would not be a good configuration.");
+            say!("Not changed: the result would not be a good configuration.");
             Ok(false)
         }
         Ok(_) => std::fs::rename(&temporary, path).map(|()| true),

@@ -79,12 +79,12 @@ fn exposed_not_observed_and_not_examined_are_kept_apart() {
     let answer = answer(response(1, START, Inspection::Inspected, &[(0, 7, 0b1), (1, 3, 0b11), (1, 4, 0b11)]));
     assert_eq!(
         japanese(&answer),
-        "2026年11月23日17時0分ごろ、当社ウェブサイトへの不正アクセスにより、次のお客様の情報が第三者に閲覧されたことを確認しました。\n\
+        "2026年11月23日午後5時ごろ、当社ウェブサイトへの不正アクセスにより、次のお客様の情報が第三者に閲覧されたことを確認いたしました。\n\
          ・口座をお持ちのお客様 1名（メールアドレス 1名）\n\
          ・セミナーにお申し込みのお客様 2名（メールアドレス 2名、氏名 2名）\n\
-         複数に該当するお客様は、それぞれに数えています。\n\
-         口座をお持ちのお客様のカード番号は、検査した応答の範囲では、閲覧は確認されていません。\n\
-         口座をお持ちのお客様の住所は、検査の対象ではないため、閲覧の有無を確認できていません。\n\
+         複数の区分に該当するお客様は、それぞれの区分に含めて数えております。\n\
+         口座をお持ちのお客様のカード番号については、検査した応答の範囲では、閲覧されたことは確認されておりません。\n\
+         口座をお持ちのお客様の住所については、検査の対象外のため、閲覧の有無を確認できておりません。\n\
          対象の応答1件のうち、本文を検査したものは1件、本文のないものは0件、検査できなかったものは0件です。\n"
     );
     assert_eq!(
@@ -116,14 +116,14 @@ fn what_limits_the_statement_stands_in_it() {
     }));
     let answer = answer(records);
     let (japanese, english) = (japanese(&answer), english(&answer));
-    assert!(japanese.starts_with("2026年11月23日17時0分から2026年11月23日17時2分までの間に、"), "{japanese}");
+    assert!(japanese.starts_with("2026年11月23日午後5時から同日午後5時2分までの間に、"), "{japanese}");
     assert!(
         japanese.contains(
             "対象の応答2件のうち、本文を検査したものは1件、本文のないものは0件、検査できなかったものは1件です。"
         ),
         "{japanese}"
     );
-    assert!(japanese.contains("判断できない形の要求が、20件以上ありました。"), "{japanese}");
+    assert!(japanese.contains("判断できない形式のリクエストが、20件以上ありました。"), "{japanese}");
     assert!(english.contains("At least 20 requests had a form"), "{english}");
 }
 
@@ -131,7 +131,7 @@ fn what_limits_the_statement_stands_in_it() {
 fn without_an_exposure_nothing_is_confirmed() {
     let answer = answer(response(1, START, Inspection::Inspected, &[]));
     let (japanese, english) = (japanese(&answer), english(&answer));
-    assert!(!japanese.contains("確認しました"), "{japanese}");
+    assert!(!japanese.contains("確認いたしました"), "{japanese}");
     assert!(japanese.starts_with("検査した応答の範囲では、"), "{japanese}");
     assert!(english.starts_with("In the responses inspected, no customer's data was observed"), "{english}");
 }

@@ -13,14 +13,14 @@ pub(crate) struct Account {
     shared: Arc<Shared>,
     started: Instant,
     entry: Entry,
-    _active: ActiveRequest,
+    active: ActiveRequest,
 }
 
 impl Account {
     /// Opens the account of a request.
     pub(crate) fn open(shared: Arc<Shared>, active: ActiveRequest, method: &Method) -> Account {
         let entry = Entry::new(shared.parts.clock.now(), method);
-        Account { shared, started: Instant::now(), entry, _active: active }
+        Account { shared, started: Instant::now(), entry, active }
     }
 
     /// The request's route and client are known.
@@ -39,6 +39,16 @@ impl Account {
     /// The upstream's head came.
     pub(crate) fn upstream_answered(&mut self, sent: Instant) {
         self.entry.upstream_us = Some(sent.elapsed().as_micros());
+    }
+
+    /// A part of the response is the client's to take.
+    pub(crate) fn handed_out(&mut self) {
+        self.active.handed_out();
+    }
+
+    /// The client has room for the next part.
+    pub(crate) fn asked(&mut self) {
+        self.active.asked();
     }
 
     /// Body bytes go to the client.

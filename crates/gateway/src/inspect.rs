@@ -91,7 +91,7 @@ pub struct InspectorParts {
     pub key: Arc<HashKey>,
     /// `decoded_body_bytes_max` and `held_bytes_max` are read.
     pub limits: Limits,
-    /// `idle_flush` is read.
+    /// `idle_flush` and `held_wait` are read.
     pub deadlines: Deadlines,
     /// Where a terminal listens.
     pub events: Option<LiveEventSender>,
@@ -172,6 +172,7 @@ struct Shared {
 struct Bounds {
     decoded_bytes_max: u64,
     idle_flush: Duration,
+    held_wait: Duration,
     canaries: Vec<String>,
     contain: ContainRules,
 }
@@ -219,6 +220,9 @@ pub enum BodyError {
     /// The content encoding is broken.
     #[error("the body's content encoding is broken")]
     Decode(#[source] std::io::Error),
+    /// Too much is held for others.
+    #[error("no room was left for the body within its deadline")]
+    Held,
     /// The route's policy forbids what comes next.
     #[error("the rest is withheld: it holds data that this session may not see")]
     Withheld,
@@ -418,8 +422,8 @@ impl Shared {
 
 impl Bounds {
     fn of(limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>, contain: ContainRules) -> Bounds {
-        let (decoded_bytes_max, idle_flush) = (limits.decoded_body_bytes_max, deadlines.idle_flush);
-        Bounds { decoded_bytes_max, idle_flush, canaries, contain }
+        let Deadlines { idle_flush, held_wait, .. } = *deadlines;
+        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush, held_wait, canaries, contain }
     }
 
     /// The registers of planted customers, as this index numbers them.

@@ -32,6 +32,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio::time::Sleep;
+use tokio::time::error::Elapsed;
 
 /// Bytes with findings that are gathered before they are recorded together; beyond, the part is recorded and waits.
 const PART_BYTES_MAX: u64 = 64 * 1024;
@@ -42,7 +43,8 @@ const STEP_BYTES_MAX: usize = 32 * 1024;
 /// Bytes after which a body lets its worker's other tasks run.
 const TURN_BYTES_MAX: usize = 256 * 1024;
 
-type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+/// Waits for room, as long as `held_wait`.
+type Acquire = Pin<Box<dyn Future<Output = Result<Result<OwnedSemaphorePermit, AcquireError>, Elapsed>> + Send>>;
 
 /// A body under inspection.
 pub(super) struct Flow<B> {

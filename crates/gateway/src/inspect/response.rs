@@ -23,6 +23,7 @@ use std::time::Duration;
 const HEAD_WAITS_BYTES_MAX: u64 = 64 * 1024;
 
 const UNRECORDED: &str = "503 The answer cannot be recorded now, and so is withheld. Please try again later.\n";
+const HELD: &str = "503 Too many answers are on their way now. Please try again later.\n";
 const PARTIAL: &str = "502 The server sent a part of an answer that was not asked for.\n";
 const WITHHELD: &str = "403 この内容は表示できません。お困りのときは、お客様窓口へご連絡ください。\n\
                         403 This answer is withheld: it holds data that this session may not see.\n";
@@ -122,6 +123,9 @@ impl Examiner {
             Err(BodyError::Ledger(_)) => {
                 let journal = body.into_journal();
                 return refuse(journal, Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, UNRECORDED);
+            }
+            Err(BodyError::Held) => {
+                return refuse(body.into_journal(), Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, HELD);
             }
             Err(BodyError::Withheld) => {
                 return refuse(body.into_journal(), Disposition::Blocked, StatusCode::FORBIDDEN, WITHHELD);

@@ -68,11 +68,21 @@ pub(crate) fn on_a_runtime<T>(task: impl Future<Output = T>) -> T {
 }
 
 pub(crate) async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full<Bytes>> {
+    http2_with_window(gateway, certificate, 1 << 20).await
+}
+
+/// A client that takes so many bytes of each response before it has read any.
+pub(crate) async fn http2_with_window(
+    gateway: &Gateway,
+    certificate: &Certificate,
+    window_bytes: u32,
+) -> SendRequest<Full<Bytes>> {
     let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let tls = certificate.connector(b"h2").connect(name, tcp).await.unwrap();
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window_bytes);
+    let (sender, connection) = builder.handshake(TokioIo::new(tls)).await.unwrap();
     tokio::spawn(connection);
     sender
 }

@@ -325,6 +325,7 @@ impl<'a> Reading<'a> {
         set("first_byte", &mut deadlines.first_byte);
         set("response_body_idle", &mut deadlines.response_body_idle);
         set("idle_flush", &mut deadlines.idle_flush);
+        set("held_wait", &mut deadlines.held_wait);
         set("shutdown", &mut deadlines.shutdown);
         section.refuse_unknown();
         deadlines

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 impl<B> Flow<B>
 where
@@ -31,9 +32,8 @@ where
             return Poll::Pending;
         }
         if !self.incoming.is_empty() {
-            ready!(self.poll_permit(cx));
-            self.scan_step();
-            return Poll::Ready(Ok(()));
+            let permit = ready!(self.poll_permit(cx));
+            return Poll::Ready(permit.map(|()| self.scan_step()));
         }
         match self.decode_step() {
             Ok(Progress::Made) => return Poll::Ready(Ok(())),
@@ -126,32 +126,37 @@ where
         Poll::Ready(())
     }
 
-    /// Counts the piece against the semaphore. Waits only when nothing counted is held.
-    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Counts the piece against the semaphore. Waits only when nothing counted is held, and at most `held_wait`.
+    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         if !matches!(self.examination, Examination::Scanning { .. }) {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         let held = &self.journal.shared.held;
         let bytes = held.permits_for(self.incoming.len().min(STEP_BYTES_MAX));
         if self.acquire.is_none() {
             if let Ok(permit) = Arc::clone(&held.semaphore).try_acquire_many_owned(bytes) {
                 self.keep(permit);
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
             if self.permit.is_some() && !self.findings.is_empty() {
                 // Pending with findings makes the caller record them, wait for the ledger and release.
                 return Poll::Pending;
             }
             self.permit = None;
-            self.acquire = Some(Box::pin(Arc::clone(&held.semaphore).acquire_many_owned(bytes)));
+            let acquire = Arc::clone(&held.semaphore).acquire_many_owned(bytes);
+            self.acquire = Some(Box::pin(timeout(self.journal.bounds().held_wait, acquire)));
         }
         if let Some(acquire) = &mut self.acquire {
             let permit = ready!(acquire.as_mut().poll(cx));
             self.acquire = None;
+            let Ok(permit) = permit else {
+                self.journal.shared.counters.held_too_long.add(1);
+                return Poll::Ready(Err(self.fail(Disposition::Refused, BodyError::Held)));
+            };
             // The semaphore is never closed.
             permit.into_iter().for_each(|permit| self.keep(permit));
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     fn keep(&mut self, permit: OwnedSemaphorePermit) {

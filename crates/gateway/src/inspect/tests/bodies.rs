@@ -1,4 +1,4 @@
-use super::harness::{HANAKO, Script, Site, Step, page, read};
+use super::harness::{HANAKO, Script, Site, Step, now, page, read};
 use crate::config::Limits;
 use crate::inspect::BodyError;
 use flate2::Compression;
@@ -172,6 +172,32 @@ async fn a_semaphore_smaller_than_a_piece_still_lets_bodies_through() {
     let two = async { read(site.get(page("text/html", Script::streamed(&pieces))).await).await };
     let (one, two) = tokio::join!(one, two);
     assert!(one.0 == plain.as_bytes() && two.0 == plain.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_finds_no_room_in_time_is_503_and_one_that_has_begun_is_broken_off() {
+    let site = Site::with(&Limits { held_bytes_max: 10, ..Limits::default() });
+    let plain = HANAKO.repeat(2_000);
+    let late = Script::streamed(&[plain.as_bytes()]).then(Step::Late).then(Step::Data(plain.clone().into()));
+    let mut begun = site.get(page("text/html", late)).await.into_body();
+    // Until it waits for its upstream, and holds nothing.
+    while now(&mut Box::pin(begun.frame())).await.is_some() {}
+    // Nobody reads it: it holds what it has read.
+    let hoard = site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await;
+
+    let refused = site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    let mut end = begun.frame().await;
+    while let Some(Ok(_)) = end {
+        end = begun.frame().await;
+    }
+    assert!(matches!(end, Some(Err(BodyError::Held))), "{end:?}");
+    assert_eq!(site.inspector.counters().held_too_long.value(), 2);
+
+    drop(hoard);
+    let (bytes, _, err) = read(site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await).await;
+    assert!(err.is_none() && bytes == plain.as_bytes());
 }
 
 proptest! {

@@ -10,6 +10,7 @@
 //! bytes while holding counted bytes, and no two bodies can wait for each other.
 
 mod input;
+mod readings;
 
 use super::BodyError;
 use super::decode::Decoder;
@@ -20,7 +21,8 @@ use super::policy::{Action, Forbidden};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use sekisho_edm::{Finding, Reflected, Scanner};
+use readings::Readings;
+use sekisho_edm::{Finding, Reflected};
 use sekisho_ledger::NotDurable;
 use sekisho_model::{ByteRange, Disposition, Uninspectable, WithheldOutcome};
 use std::collections::{HashSet, VecDeque};
@@ -87,7 +89,7 @@ enum Examination {
     Sniffing { media: Media, start: BytesMut },
     /// They are scanned.
     Scanning {
-        scanner: Box<Scanner>,
+        readings: Readings,
         /// Where the route's policy may change the body.
         masker: Option<Masker>,
     },
@@ -306,10 +308,12 @@ where
 
     /// Replaces what the policy forbids in the held bytes, where it says so and that can be done; else gives it back.
     fn mask(&mut self, forbidden: Forbidden) -> Result<(), Forbidden> {
-        let Examination::Scanning { masker: Some(masker), .. } = &self.examination else { return Err(forbidden) };
+        let Examination::Scanning { masker: Some(masker), readings } = &self.examination else { return Err(forbidden) };
         let told = forbidden.findings.iter().map(|at| &self.findings[*at]);
         // What stands in a trailer has no place in the body.
-        if forbidden.action != Action::Mask || told.clone().any(|finding| finding.span.is_empty()) {
+        if forbidden.action != Action::Mask
+            || told.clone().any(|finding| finding.span.is_empty() || readings.is_second(finding))
+        {
             return Err(forbidden);
         }
         let places: Vec<ByteRange> = told.flat_map(Finding::places).collect();

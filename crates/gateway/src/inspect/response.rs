@@ -188,8 +188,9 @@ impl Examiner {
                 }
             },
             Encoded::Unknown => {
+                // The label may be wrong, or nobody's to read: what the bytes hold as they are is found all the same.
                 self.journal.not_inspectable(Uninspectable::ContentEncoding);
-                return Treatment { reflected, ..Treatment::passing() };
+                None
             }
         };
         if decoder.is_some() {

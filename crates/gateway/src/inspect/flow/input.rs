@@ -5,11 +5,13 @@ use super::super::decode::Step;
 use super::super::head::findings_in_trailers;
 use super::super::journal::Journal;
 use super::super::mask::{Masker, Syntax};
+use super::super::media;
+use super::readings::Readings;
 use super::{Examination, Flow, Input, STEP_BYTES_MAX, TURN_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
-use sekisho_edm::{Reflected, Scanner, TextForm};
+use sekisho_edm::Reflected;
 use sekisho_model::{Disposition, Uninspectable};
 use std::error::Error;
 use std::future::Future;
@@ -116,10 +118,10 @@ where
         ready!(self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_flush))).as_mut().poll(cx));
         self.idle = None;
         self.decide(Hurry::Now);
-        if let Examination::Scanning { scanner, .. } = &mut self.examination
+        if let Examination::Scanning { readings, .. } = &mut self.examination
             && self.safe_until < self.scanned
         {
-            scanner.flush_idle(&mut self.findings);
+            readings.flush_idle(&mut self.findings);
             self.safe_until = self.scanned;
             self.journal.not_inspectable(Uninspectable::IdleFlush);
         }
@@ -175,8 +177,8 @@ where
             _ => self.incoming.split_to(self.incoming.len().min(STEP_BYTES_MAX)),
         };
         self.scanned += piece.len() as u64;
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            let safe_until = scanner.feed(&piece, &mut self.findings);
+        if let Examination::Scanning { readings, .. } = &mut self.examination {
+            let safe_until = readings.feed(&piece, &mut self.findings);
             self.safe_until = self.safe_until.max(safe_until);
             self.turn_bytes += piece.len();
             self.journal.shared.counters.bytes_scanned.add(piece.len() as u64);
@@ -203,9 +205,9 @@ where
             self.incoming = std::mem::take(start).freeze();
         }
         self.examination = match media.decide(&self.incoming) {
-            Ok(form) => {
-                let syntax = media.syntax();
-                scanning(&self.journal, form, syntax, self.reflected.clone().unwrap_or_default())
+            Ok(reading) => {
+                reading.doubt.into_iter().for_each(|doubt| self.journal.not_inspectable(doubt));
+                scanning(&self.journal, reading, media.syntax(), self.reflected.clone().unwrap_or_default())
             }
             Err(reason) => {
                 self.journal.not_inspectable(reason);
@@ -244,10 +246,7 @@ where
             Some(left) => self.decoded_bytes_left = left,
             None => {
                 self.decoded_bytes_left = 0;
-                if let Examination::Scanning { scanner, .. } = &mut self.examination {
-                    scanner.finish(&mut self.findings);
-                    self.safe_until = self.scanned;
-                }
+                self.finish_scan();
                 self.examination = Examination::Passing;
                 self.journal.not_inspectable(Uninspectable::DecodeLimit);
             }
@@ -260,12 +259,20 @@ where
         if !self.incoming.is_empty() {
             return;
         }
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            scanner.finish(&mut self.findings);
-        }
-        self.safe_until = self.scanned;
+        self.finish_scan();
         self.input = Input::Finished;
         self.upstream = None;
+    }
+
+    /// No more is scanned: what is pending is found.
+    fn finish_scan(&mut self) {
+        if let Examination::Scanning { readings, .. } = &mut self.examination {
+            readings.finish(&mut self.findings);
+            if readings.is_malformed() {
+                self.journal.not_inspectable(Uninspectable::Charset);
+            }
+        }
+        self.safe_until = self.scanned;
     }
 }
 
@@ -280,8 +287,9 @@ enum Progress {
     None,
 }
 
-fn scanning(journal: &Journal, form: TextForm, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
+fn scanning(journal: &Journal, reading: media::Reading, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
+    let media::Reading { form, other, .. } = reading;
     let index = journal.shared.index.load_full();
     let masker = journal.withholds().then(|| Masker::new(form.charset, syntax));
-    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)), masker }
+    Examination::Scanning { readings: Readings::new(index, form, other, reflected), masker }
 }

@@ -86,7 +86,7 @@ impl Origin {
 #[must_use]
 pub fn origin(arrival: Arrival<'_>, trusted_peers: &[IpNet], headers: &HeaderMap) -> Origin {
     let peer = arrival.peer.to_canonical();
-    let own_host = arrival.host.map(str::to_owned);
+    let own_host = arrival.host.filter(|host| is_authority(host.as_bytes())).map(str::to_owned);
     if !is_trusted(trusted_peers, peer) {
         return Origin { hops: vec![peer], scheme: arrival.scheme, host: own_host, peer_is_trusted: false };
     }

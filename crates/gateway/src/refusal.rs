@@ -9,6 +9,8 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Host,
+    Target,
+    Field,
     Path,
     Method,
     NoRoute,
@@ -22,13 +24,16 @@ pub(crate) enum Refusal {
     ConnectLate,
     FirstByteLate,
     UpstreamFailed,
+    TransferEncoding,
 }
 
 impl Refusal {
     /// What the client is told.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Refusal::Host | Refusal::Path | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Host | Refusal::Target | Refusal::Field | Refusal::Path | Refusal::BodyBroken => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NoRoute => StatusCode::NOT_FOUND,
             Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -36,7 +41,7 @@ impl Refusal {
             Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
             Refusal::Contained => StatusCode::FORBIDDEN,
             Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
+            Refusal::ConnectFailed | Refusal::UpstreamFailed | Refusal::TransferEncoding => StatusCode::BAD_GATEWAY,
             Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -45,6 +50,8 @@ impl Refusal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Refusal::Host => "bad_host",
+            Refusal::Target => "bad_target",
+            Refusal::Field => "bad_field",
             Refusal::Path => "ambiguous_path",
             Refusal::Method => "method",
             Refusal::NoRoute => "no_route",
@@ -58,6 +65,7 @@ impl Refusal {
             Refusal::ConnectLate => "connect_late",
             Refusal::FirstByteLate => "first_byte_late",
             Refusal::UpstreamFailed => "upstream_failed",
+            Refusal::TransferEncoding => "upstream_transfer_encoding",
         }
     }
 }

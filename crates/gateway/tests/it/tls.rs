@@ -137,6 +137,48 @@ fn http2_requests_have_the_same_limits() {
     });
 }
 
+/// A name and a value.
+type Field = (&'static str, &'static str);
+
+#[test]
+fn http2_heads_are_held_to_the_rules_of_the_head_gate() {
+    let site = Site::saying("ok");
+    let certificate = Certificate::new();
+    let gateway = start(&site, |config| certificate.serve(config));
+    let good = "https://localhost/";
+    on_a_runtime(async {
+        let cases: [(&str, &[Field], u16); 18] = [
+            (good, &[], 200),
+            (good, &[("content-length", "5"), ("x_trace", "1")], 200),
+            ("https://localhost/a?b=%E7%AE%B1", &[], 200),
+            ("https://a,for=6.6.6.6/", &[], 400),
+            ("https://a;for=6.6.6.6/", &[], 400),
+            ("https://a'b(c)*+!/", &[], 400),
+            ("https://a%41/", &[], 400),
+            ("https://a:99999999/", &[], 400),
+            ("https://u@a/", &[], 400),
+            ("https://localhost/箱根", &[], 400),
+            ("https://localhost/?q=箱根", &[], 400),
+            (good, &[("content-length", "")], 400),
+            (good, &[("content-length", "+5")], 400),
+            (good, &[("content-length", "5"), ("content-length", "7")], 400),
+            (good, &[("content-length", "5"), ("content-length", "5")], 400),
+            (good, &[("content_length", "3")], 400),
+            (good, &[("transfer_encoding", "chunked")], 400),
+            (good, &[("x_forwarded_for", "9.9.9.9")], 400),
+        ];
+        for (target, fields, status) in cases {
+            let Ok(builder) = http::Uri::try_from(target).map(http::Request::post) else { continue };
+            let request = fields.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
+            let request = request.body(Full::from("hello")).unwrap();
+            // What cannot even be framed is refused by the protocol itself.
+            let answer = http2(&gateway, &certificate).await.send_request(request).await;
+            assert_eq!(answer.map_or(400, |answer| answer.status().as_u16()), status, "{target} {fields:?}");
+        }
+    });
+    assert_eq!(site.seen().len(), 3, "nothing of the others reached the site");
+}
+
 #[test]
 fn http2_carries_no_fields_of_one_connection() {
     let site = Site::new(|_, wire| {

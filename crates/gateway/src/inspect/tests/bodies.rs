@@ -87,6 +87,27 @@ async fn a_broken_encoding_never_looks_complete() {
 }
 
 #[tokio::test]
+async fn an_empty_body_is_one_in_any_encoding_and_what_follows_gzip_is_left_out() {
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let (bytes, _, err) = read(get(&Site::new(), encoding, &[]).await).await;
+        assert!(err.is_none() && bytes.is_empty(), "{encoding}: {err:?}");
+    }
+    let member = encoded("gzip", HANAKO.as_bytes());
+    for (tail, members) in
+        [(&[0; 512][..], 1), (b"\0", 1), (b"\x1f", 1), (&member, 2), (&[&member[..], &[0; 9]].concat(), 2)]
+    {
+        let body = [&member, tail].concat();
+        for pieces in [vec![&body[..]], body.chunks(1).collect()] {
+            let site = Site::new();
+            let (bytes, _, err) = read(get(&site, "gzip", &pieces).await).await;
+            assert!(err.is_none(), "{err:?}");
+            assert_eq!(bytes, HANAKO.repeat(members).as_bytes());
+            assert_eq!(site.end().0, Inspection::Inspected);
+        }
+    }
+}
+
+#[tokio::test]
 async fn beyond_its_bound_a_bomb_passes_decoded_and_says_so() {
     let limits = Limits { decoded_body_bytes_max: 100_000, ..Limits::default() };
     let site = Site::with(&limits);

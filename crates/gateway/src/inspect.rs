@@ -59,7 +59,8 @@ use blind::BlindWatch;
 use bytes::Bytes;
 use conflict::Conflicts;
 use crowd::Crowd;
-use http::{Response, StatusCode};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use journal::Journal;
 use known::Known;
@@ -193,6 +194,8 @@ pub struct Inspection {
     values: RequestValues,
     attempt: Option<Attempt>,
     is_logout: bool,
+    /// Whether the response is one person's, whatever it holds: no cache may keep it.
+    is_personal: bool,
     /// The session that the response gives the client.
     issued: Option<SessionKey>,
     /// What the upstream signed in its answer.
@@ -354,8 +357,9 @@ impl Inspector {
             false => RequestValues::default(),
         };
         let method = head.method.clone();
+        let is_personal = session.is_some() || policy.rules.class.is_personal() || has_credentials(&head.headers);
         let (issued, signed) = (None, Told::Nothing);
-        Ok(Inspection { journal, method, policy, index, values, attempt, is_logout, issued, signed })
+        Ok(Inspection { journal, method, policy, index, values, attempt, is_logout, is_personal, issued, signed })
     }
 }
 
@@ -387,12 +391,12 @@ impl Inspection {
     {
         let awaited = self.follow_session(response.status(), response.headers());
         let response = response.map(|body| Reading::new(body, awaited));
-        let Inspection { journal, method, policy, index, values, .. } = self;
+        let Inspection { journal, method, policy, index, values, is_personal, .. } = self;
         let (reflected, conditions) = values.finish(&index);
         journal.watch(&conditions);
         let bounds = journal.bounds();
         let reflected = Arc::new(reflected);
-        Examiner { journal, method, policy, reflected, bounds }.examine(response)
+        Examiner { journal, method, policy, is_personal, reflected, bounds }.examine(response)
     }
 
     /// The upstream gave no response; `status` is what the client is told: 4xx when the request was refused, 5xx when
@@ -446,6 +450,11 @@ impl HeldBytes {
     fn permits_for(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max)
     }
+}
+
+/// Whether a request says who sent it, in any way that a site may answer to.
+fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION)
 }
 
 /// The ledger's name of a method.

@@ -73,6 +73,8 @@ pub(super) struct Flow<B> {
     batch: Option<Batch>,
     trailers: Option<HeaderMap>,
     input: Input,
+    /// Nothing is released before all is scanned, up to [`PART_BYTES_MAX`] or the first finding.
+    holds_whole: bool,
     /// Bytes that the upstream still owes, where it said how many.
     owed: Option<u64>,
     permit: Option<OwnedSemaphorePermit>,
@@ -153,6 +155,7 @@ where
             batch: None,
             trailers: None,
             input,
+            holds_whole: false,
             owed,
             permit: None,
             acquire: None,
@@ -181,6 +184,7 @@ where
             batch: None,
             trailers: None,
             input: Input::Finished,
+            holds_whole: false,
             owed: None,
             permit: None,
             acquire: None,
@@ -221,6 +225,19 @@ where
         }
     }
 
+    /// Keeps the first frame back until the whole body is scanned, where that is short.
+    pub(super) fn hold_whole(&mut self) {
+        self.holds_whole = true;
+    }
+
+    /// Whether the whole body was inspected already, and holds nothing.
+    pub(super) fn is_clean(&self) -> bool {
+        self.input == Input::Finished
+            && self.findings.is_empty()
+            && self.journal.is_inspected()
+            && !self.journal.has_findings()
+    }
+
     /// Makes the first frame ready before the head is sent, so that a refusal can still be a status. The head waits
     /// for the ledger always, for the upstream only where `wait_for_upstream`.
     pub(super) fn poll_first(&mut self, cx: &mut Context<'_>, wait: WaitForUpstream) -> Poll<Result<(), BodyError>> {
@@ -258,7 +275,9 @@ where
                 }
             }
             if self.findings.is_empty() {
-                if let Some(bytes) = self.take_releasable() {
+                if !self.waits_for_the_rest()
+                    && let Some(bytes) = self.take_releasable()
+                {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 if self.input == Input::Finished {
@@ -286,8 +305,13 @@ where
         }
     }
 
+    fn waits_for_the_rest(&self) -> bool {
+        self.holds_whole && self.input != Input::Finished && self.scanned - self.released < PART_BYTES_MAX
+    }
+
     /// Records the part's findings, where the route's policy lets them leave; else the body ends before the part.
     fn record(&mut self) -> Result<(), BodyError> {
+        self.holds_whole = false;
         if let Some(forbidden) = self.journal.judge(&self.findings)
             && let Err(forbidden) = self.mask(forbidden)
         {

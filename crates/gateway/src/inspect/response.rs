@@ -42,6 +42,7 @@ pub(super) struct Examiner {
     pub(super) journal: Box<Journal>,
     pub(super) method: Method,
     pub(super) policy: RoutePolicy,
+    pub(super) is_personal: bool,
     pub(super) reflected: Arc<Reflected>,
     pub(super) bounds: Arc<Bounds>,
 }
@@ -99,14 +100,18 @@ impl Examiner {
             }
         }
         head::clean(&mut head.headers);
-        let has_session = self.journal.transaction.session.is_some();
-        if has_session && !head::is_asset(&head.headers) {
+        let is_shared = head::is_asset(&head.headers);
+        if self.is_personal && !is_shared {
             head::forbid_caching(&mut head.headers);
         }
+        // Whether the upstream's word on caching stands only for a page that is known to be clean.
+        let must_be_clean = !self.is_personal && !is_shared;
         let is_empty = has_no_body(&self.method, &head, &body);
         if is_empty {
             self.journal.without_body();
-            if self.journal.has_findings() {
+            // The head of a page that nobody looked at says what a cache may do with that.
+            let is_of_another = self.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
+            if self.journal.has_findings() || must_be_clean && is_of_another {
                 head::forbid_caching(&mut head.headers);
             }
             let body = Box::new(Flow::new(body, self.journal, Treatment::passing()));
@@ -118,6 +123,9 @@ impl Examiner {
         };
         let treatment = self.treatment(&mut head.headers);
         let mut body = Box::new(Flow::new(body, self.journal, treatment));
+        if must_be_clean && wait == WaitForUpstream::Yes {
+            body.hold_whole();
+        }
         match poll_fn(|cx| body.poll_first(cx, wait)).await {
             Ok(()) => {}
             Err(BodyError::Ledger(_)) => {
@@ -134,7 +142,7 @@ impl Examiner {
                 return refuse(body.into_journal(), Disposition::UpstreamFailed, StatusCode::BAD_GATEWAY, BROKEN);
             }
         }
-        if body.journal().has_findings() {
+        if body.journal().has_findings() || must_be_clean && !body.is_clean() {
             head::forbid_caching(&mut head.headers);
         }
         let is_empty = body.is_finished();

@@ -144,6 +144,12 @@ where
                 // Pending with findings makes the caller record them, wait for the ledger and release.
                 return Poll::Pending;
             }
+            if self.waits_for_the_rest() && !self.held.is_empty() {
+                // What was kept back goes first.
+                self.holds_whole = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             self.permit = None;
             let acquire = Arc::clone(&held.semaphore).acquire_many_owned(bytes);
             self.acquire = Some(Box::pin(timeout(self.journal.bounds().held_wait, acquire)));

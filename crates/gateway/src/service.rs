@@ -14,7 +14,7 @@ use crate::inspect::watch::Case;
 use crate::inspect::{Exchange, RoutePolicy};
 use crate::refusal::Refusal;
 use crate::reply::{self, Compression, Inspected, Reply};
-use crate::route::Choice;
+use crate::route::{Choice, plain_host};
 use crate::server::{Contained, Current, Worker};
 use crate::session;
 use crate::token::Told;
@@ -298,7 +298,7 @@ fn case(current: &Current, route: &Route, head: &request::Parts, now: impl FnOnc
 fn login(config: &Config, host: &Authority, head: &request::Parts) -> Option<Arc<Login>> {
     let is_this = |login: &&Arc<Login>| {
         login.path == head.uri.path()
-            && login.host.as_ref().is_none_or(|wanted| host.host().eq_ignore_ascii_case(wanted))
+            && login.host.as_ref().is_none_or(|wanted| plain_host(host.host()).eq_ignore_ascii_case(wanted))
     };
     let has_body = head.method == Method::POST || head.method == Method::PUT;
     // Whom the upstream signs for may come back from elsewhere with a GET, as OIDC has it.

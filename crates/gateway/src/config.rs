@@ -321,6 +321,9 @@ pub struct Limits {
     pub request_headers_max: usize,
     /// Bytes of a request body; beyond, 413.
     pub request_body_bytes_max: u64,
+    /// Bytes that a request body must bring for each second that is spent waiting for it, beyond the first
+    /// `request_body_idle`; below, 408.
+    pub request_body_bytes_per_second_min: u64,
     /// Bytes of a response head from the upstream; beyond, 502.
     pub response_head_bytes_max: usize,
     /// Bytes that one compressed body may decode to; beyond, the rest is not inspected and says so.
@@ -341,6 +344,7 @@ impl Default for Limits {
             request_head_bytes_max: 64 * 1024,
             request_headers_max: 100,
             request_body_bytes_max: 64 * 1024 * 1024,
+            request_body_bytes_per_second_min: 500,
             response_head_bytes_max: 64 * 1024,
             decoded_body_bytes_max: 64 * 1024 * 1024,
             held_bytes_max: 256 * 1024 * 1024,

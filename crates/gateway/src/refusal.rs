@@ -17,6 +17,7 @@ pub(crate) enum Refusal {
     HeaderCount,
     BodyTooLarge,
     BodyIdle,
+    BodySlow,
     BodyBroken,
     LedgerUnavailable,
     Contained,
@@ -38,7 +39,7 @@ impl Refusal {
             Refusal::NoRoute => StatusCode::NOT_FOUND,
             Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyIdle | Refusal::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Contained => StatusCode::FORBIDDEN,
             Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::ConnectFailed | Refusal::UpstreamFailed | Refusal::TransferEncoding => StatusCode::BAD_GATEWAY,
@@ -58,6 +59,7 @@ impl Refusal {
             Refusal::HeaderCount => "too_many_headers",
             Refusal::BodyTooLarge => "body_too_large",
             Refusal::BodyIdle => "body_idle",
+            Refusal::BodySlow => "body_slow",
             Refusal::BodyBroken => "body_broken",
             Refusal::LedgerUnavailable => "ledger_unavailable",
             Refusal::Contained => "contained",
@@ -93,6 +95,7 @@ impl From<UploadError> for Refusal {
         match err {
             UploadError::TooLarge => Refusal::BodyTooLarge,
             UploadError::Idle => Refusal::BodyIdle,
+            UploadError::Slow => Refusal::BodySlow,
             UploadError::Client => Refusal::BodyBroken,
         }
     }

@@ -251,8 +251,7 @@ impl Service {
     }
 
     fn request_body(&self, current: &Current, body: Incoming, upload: &Rc<Upload>) -> RequestBody {
-        let bytes_max = current.serving.limits().request_body_bytes_max;
-        RequestBody::new(body, Rc::clone(upload), bytes_max, current.serving.deadlines().request_body_idle)
+        RequestBody::new(body, Rc::clone(upload), &current.serving)
     }
 
     /// Makes of the upstream's answer what the client gets; the head's part of it before anything is awaited.

@@ -59,6 +59,7 @@ impl Account {
     /// The body ends early.
     pub(crate) fn broke_off(&mut self) {
         self.entry.outcome = "broken_off";
+        self.active.broke_off();
     }
 }
 

@@ -7,7 +7,8 @@
 //! deadline has passed. One timer a connection, re-armed lazily: no timer is touched per request.
 
 use crate::config::Deadlines;
-use pin_project_lite::pin_project;
+use crate::stream::Stream;
+use http::Version;
 use sekisho_model::SessionKey;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -39,6 +40,10 @@ pub(crate) struct Activity {
     write_stalled_ms: AtomicU64,
     unread: Unread,
     upgraded: AtomicBool,
+    /// Whether its last request was one of HTTP/1.0, where only the connection's end tells the body's.
+    ends_bodies: AtomicBool,
+    /// Whether such a body ended early.
+    cut_short: AtomicBool,
     /// The last sessions that it carried.
     carried: Mutex<Vec<SessionKey>>,
 }
@@ -58,12 +63,17 @@ impl Activity {
             write_stalled_ms: AtomicU64::new(0),
             unread: Unread::default(),
             upgraded: AtomicBool::new(false),
+            ends_bodies: AtomicBool::new(false),
+            cut_short: AtomicBool::new(false),
             carried: Mutex::default(),
         })
     }
 
     /// Counts a request until the guard is dropped, which is when its response has ended.
-    pub(crate) fn begin_request(self: &Arc<Activity>) -> ActiveRequest {
+    pub(crate) fn begin_request(self: &Arc<Activity>, version: Version) -> ActiveRequest {
+        if version == Version::HTTP_10 {
+            self.ends_bodies.store(true, Ordering::Relaxed);
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         ActiveRequest { activity: Arc::clone(self), unread_since: None }
     }
@@ -146,6 +156,12 @@ impl ActiveRequest {
         if self.activity.protocol == Protocol::Http2 && self.unread_since.is_none() {
             self.unread_since = Some(self.activity.unread.enter());
         }
+    }
+
+    /// The response ends early. In HTTP/1.0 the connection is then reset: closed, it would end a whole body.
+    pub(crate) fn broke_off(&self) {
+        let ends_bodies = self.activity.ends_bodies.load(Ordering::Relaxed);
+        self.activity.cut_short.store(ends_bodies, Ordering::Relaxed);
     }
 
     /// The client has room for the next part.
@@ -341,53 +357,58 @@ fn poll_deadline(
 /// Where no deadline applies, one is looked for again after this long: streams end outside the connection's own task.
 const UNWATCHED_MAX: Duration = Duration::from_secs(1);
 
-pin_project! {
-    /// A client's stream that reports stalled writes.
-    #[derive(Debug)]
-    pub(crate) struct Watched<IO> {
-        #[pin]
-        io: IO,
-        activity: Arc<Activity>,
+/// A client's stream that reports stalled writes, and ends so that a cut body is seen to be one.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: Stream,
+    activity: Arc<Activity>,
+}
+
+impl Watched {
+    pub(crate) fn new(stream: Stream, activity: Arc<Activity>) -> Watched {
+        Watched { stream, activity }
     }
 }
 
-impl<IO> Watched<IO> {
-    pub(crate) fn new(io: IO, activity: Arc<Activity>) -> Watched<IO> {
-        Watched { io, activity }
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.activity.cut_short.load(Ordering::Relaxed) {
+            self.stream.reset_on_close();
+        }
     }
 }
 
-impl<IO: AsyncRead> AsyncRead for Watched<IO> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_read(cx, buffer)
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<IO: AsyncWrite> AsyncWrite for Watched<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        noted(this.activity, this.io.poll_write(cx, bytes))
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        noted(&self.activity, polled)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        noted(this.activity, this.io.poll_write_vectored(cx, slices))
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        noted(&self.activity, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -80,7 +80,7 @@ impl Service {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Reply>, Infallible>> {
-        let active = self.activity.begin_request();
+        let active = self.activity.begin_request(request.version());
         let mut account = Account::open(Arc::clone(&self.worker.shared), active, request.method());
         let mut ready = self.prepare(request, &mut account);
         async move {

@@ -321,3 +321,18 @@ fn a_coding_of_the_transfer_that_is_not_taken_off_is_502_and_a_length_beside_it_
     assert_eq!((answer.status(), answer.text()), (200, "hello"));
     assert_eq!(answer.header("content-length"), None);
 }
+
+#[test]
+fn a_body_that_breaks_off_never_looks_whole_in_http_1_0() {
+    let site = Site::new(|_, wire| {
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        wire.send(&format!("11170\r\n{}\r\n", "a".repeat(70_000)));
+        Then::Close
+    });
+    let gateway = start(&site, |_| {});
+    let mut tcp = std::net::TcpStream::connect(gateway.addresses()[0]).unwrap();
+    std::io::Write::write_all(&mut tcp, b"GET / HTTP/1.0\r\nhost: a.example\r\n\r\n").unwrap();
+    let mut read = Vec::new();
+    let end = tcp.read_to_end(&mut read);
+    assert_eq!(end.map_err(|err| err.kind()), Err(std::io::ErrorKind::ConnectionReset), "{} bytes", read.len());
+}

@@ -1,5 +1,5 @@
-"""Bad input with real tools: malformed requests, wrong registers, an expired certificate, a full disk, an upstream
-that dies, a body of 5 GB. Each case has a status or an error that it must end with, and the ledger must verify."""
+"""Bad input with real tools: malformed requests, HTTP/2 clients that take nothing, wrong registers, an expired
+certificate, a full disk, an upstream that dies, a body of 5 GB. Each case has a status or an error that it must end with, and the ledger must verify."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import http2  # noqa: E402
 from referee import product  # noqa: E402
 from referee.wire import Connection, split_response  # noqa: E402
 
@@ -62,7 +63,7 @@ def main() -> int:
     results = Results()
     with tempfile.TemporaryDirectory(prefix="sekisho-bad-input-") as temporary:
         folder = options.keep or Path(temporary)
-        for case in (malformed_requests, dying_upstream, wrong_registers, expired_certificate, full_disk):
+        for case in (malformed_requests, http2_clients, dying_upstream, wrong_registers, expired_certificate, full_disk):
             (folder / case.__name__).mkdir(parents=True)
             case(folder / case.__name__, results)
         (folder / "huge").mkdir()
@@ -121,6 +122,17 @@ def malformed_requests(folder: Path, results: Results) -> None:
             results.check(f"{what} → {status}", seen == status, seen)
         seen = status_of(exchange(port, b"GET /customer HTTP/1.1\r\n" + HEAD + b"\r\n"))
         results.check("and a good request still → 200", seen == 200, seen)
+
+
+def http2_clients(folder: Path, results: Results) -> None:
+    upstream_port, port, plain_port = product.free_port(), product.free_port(), product.free_port()
+    config = http2.prepare(folder, upstream_port, port, plain_port)
+    upstream = [sys.executable, Path(__file__).with_name("upstream.py"), upstream_port]
+    with product.running(upstream, upstream_port, folder / "upstream.log"):
+        with product.running([product.executable(), "serve", "-c", config], plain_port, folder / "sekisho.log"):
+            http2.heads(port, results)
+            request = b"GET /customer HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n"
+            http2.hoarders(port, lambda: status_of(exchange(plain_port, request)), results)
 
 
 def dying_upstream(folder: Path, results: Results) -> None:

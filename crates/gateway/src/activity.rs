@@ -1,14 +1,17 @@
 //! What a client connection is doing, and the deadline that follows from it.
 //!
 //! The deadlines of an HTTP/1 head and of HTTP/1 keep-alive are the [`HeadGate`](crate::head_gate::HeadGate)'s. Here
-//! are the others: a client that does not read its response, an HTTP/2 client that reads some of its responses and
+//! are the others: an HTTP/2 head that does not end (`open_head`), a client that does not read its response, an HTTP/2 client that reads some of its responses and
 //! opens no window for others ([`Unread`]), and an HTTP/2 connection without a request. The
 //! connection's I/O and its requests report to an [`Activity`]; [`drive`] polls the connection and ends it when a
 //! deadline has passed. One timer a connection, re-armed lazily: no timer is touched per request.
 
+mod open_head;
+
 use crate::config::Deadlines;
 use crate::stream::Stream;
 use http::Version;
+use open_head::OpenHead;
 use sekisho_model::SessionKey;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -38,6 +41,8 @@ pub(crate) struct Activity {
     idle_since_ms: AtomicU64,
     /// When writing stopped because the client does not read, plus one; 0 while it flows.
     write_stalled_ms: AtomicU64,
+    /// When an HTTP/2 head began that has not ended, plus one; 0 where none is open.
+    head_begun_ms: AtomicU64,
     unread: Unread,
     upgraded: AtomicBool,
     /// Whether its last request was one of HTTP/1.0, where only the connection's end tells the body's.
@@ -61,6 +66,7 @@ impl Activity {
             requests: AtomicU32::new(0),
             idle_since_ms: AtomicU64::new(0),
             write_stalled_ms: AtomicU64::new(0),
+            head_begun_ms: AtomicU64::new(0),
             unread: Unread::default(),
             upgraded: AtomicBool::new(false),
             ends_bodies: AtomicBool::new(false),
@@ -110,15 +116,12 @@ impl Activity {
         self.opened + Duration::from_millis(ms)
     }
 
-    fn write_stalled(&self) {
-        if self.write_stalled_ms.load(Ordering::Relaxed) == 0 {
-            self.write_stalled_ms.store(self.now_ms() + 1, Ordering::Relaxed);
-        }
-    }
-
-    fn write_flows(&self) {
-        if self.write_stalled_ms.load(Ordering::Relaxed) != 0 {
-            self.write_stalled_ms.store(0, Ordering::Relaxed);
+    /// Notes whether something lasts, and since when; the clock is read only where it begins.
+    fn lasts(&self, since_ms: &AtomicU64, lasts: bool) {
+        match (since_ms.load(Ordering::Relaxed), lasts) {
+            (0, true) => since_ms.store(self.now_ms() + 1, Ordering::Relaxed),
+            (0, false) | (_, true) => {}
+            (_, false) => since_ms.store(0, Ordering::Relaxed),
         }
     }
 
@@ -132,6 +135,10 @@ impl Activity {
     fn deadline(&self, deadlines: &Deadlines) -> Option<Instant> {
         if self.upgraded.load(Ordering::Relaxed) {
             return None;
+        }
+        let head_begun_ms = self.head_begun_ms.load(Ordering::Relaxed);
+        if head_begun_ms != 0 {
+            return Some(self.at(head_begun_ms) + deadlines.request_head);
         }
         let stalled_ms = self.write_stalled_ms.load(Ordering::Relaxed);
         if stalled_ms != 0 {
@@ -362,11 +369,12 @@ const UNWATCHED_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Watched {
     stream: Stream,
     activity: Arc<Activity>,
+    open_head: OpenHead,
 }
 
 impl Watched {
     pub(crate) fn new(stream: Stream, activity: Arc<Activity>) -> Watched {
-        Watched { stream, activity }
+        Watched { stream, activity, open_head: OpenHead::default() }
     }
 }
 
@@ -380,7 +388,13 @@ impl Drop for Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if self.activity.protocol == Protocol::Http2 && buffer.filled().len() > before {
+            let is_open = self.open_head.read(&buffer.filled()[before..]);
+            self.activity.lasts(&self.activity.head_begun_ms, is_open);
+        }
+        polled
     }
 }
 
@@ -413,10 +427,7 @@ impl AsyncWrite for Watched {
 }
 
 fn noted<T>(activity: &Activity, polled: Poll<T>) -> Poll<T> {
-    match polled {
-        Poll::Pending => activity.write_stalled(),
-        Poll::Ready(_) => activity.write_flows(),
-    }
+    activity.lasts(&activity.write_stalled_ms, polled.is_pending());
     polled
 }
 

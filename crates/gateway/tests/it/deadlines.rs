@@ -1,10 +1,11 @@
 //! Every wait has an end. The configured deadlines are short; no test measures time, each waits for the outcome.
 
 use crate::harness::{Site, Then, connect, get, ok, start, until};
-use crate::tls::{Certificate, http2_with_window, on_a_runtime, request};
+use crate::tls::{Certificate, http2_wire, http2_with_window, on_a_runtime, request};
 use http_body_util::BodyExt;
 use std::net::TcpListener;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -143,4 +144,27 @@ fn http2_streams_without_a_window_end_and_give_back_what_they_hold() {
             assert!(answer.into_body().collect().await.is_err(), "its connection was ended");
         }
     });
+}
+
+#[test]
+fn an_http2_head_that_does_not_end_is_cut_also_beside_an_open_request() {
+    let certificate = Certificate::new();
+    let gateway = start(&silent(), |config| {
+        certificate.serve(config);
+        config.deadlines.request_head = SHORT;
+    });
+    // `:method: GET` and so on, indexed; the authority as a literal.
+    let head = b"\x82\x87\x84\x01\x01a";
+    let frame = |flags, stream| [&[0, 0, 6, 1, flags, 0, 0, 0, stream], &head[..]].concat();
+    let (whole, open) = (frame(5, 1), frame(1, 3));
+    for frames in [open.clone(), [whole, open].concat()] {
+        on_a_runtime(async {
+            let mut wire = http2_wire(&gateway, &certificate).await;
+            let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+            let sent = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings, &frames].concat();
+            wire.write_all(&sent).await.unwrap();
+            // However it ends, it does.
+            let _end = wire.read_to_end(&mut Vec::new()).await;
+        });
+    }
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate for `localhost` in a directory of its own.
@@ -71,15 +72,20 @@ pub(crate) async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendR
     http2_with_window(gateway, certificate, 1 << 20).await
 }
 
+/// A connection on which the test speaks HTTP/2 itself.
+pub(crate) async fn http2_wire(gateway: &Gateway, certificate: &Certificate) -> TlsStream<tokio::net::TcpStream> {
+    let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    certificate.connector(b"h2").connect(name, tcp).await.unwrap()
+}
+
 /// A client that takes so many bytes of each response before it has read any.
 pub(crate) async fn http2_with_window(
     gateway: &Gateway,
     certificate: &Certificate,
     window_bytes: u32,
 ) -> SendRequest<Full<Bytes>> {
-    let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let tls = certificate.connector(b"h2").connect(name, tcp).await.unwrap();
+    let tls = http2_wire(gateway, certificate).await;
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(window_bytes);
     let (sender, connection) = builder.handshake(TokioIo::new(tls)).await.unwrap();

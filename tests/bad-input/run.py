@@ -131,8 +131,20 @@ def http2_clients(folder: Path, results: Results) -> None:
     with product.running(upstream, upstream_port, folder / "upstream.log"):
         with product.running([product.executable(), "serve", "-c", config], plain_port, folder / "sekisho.log"):
             http2.heads(port, results)
-            request = b"GET /customer HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n"
-            http2.hoarders(port, lambda: status_of(exchange(plain_port, request)), results)
+            http2.hoarders(port, lambda: is_served(plain_port, 1_000_000), results)
+
+
+def is_served(port: int, count: int) -> bool:
+    """Whether a client gets a whole page of so many bytes."""
+    received = 0
+    with socket.create_connection(("127.0.0.1", port), 15) as connection:
+        connection.sendall(f"GET /huge?bytes={count} HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n".encode())
+        try:
+            while chunk := connection.recv(65536):
+                received += len(chunk)
+        except OSError:
+            pass
+    return received > count
 
 
 def dying_upstream(folder: Path, results: Results) -> None:

@@ -1,6 +1,6 @@
-"""Bad input with real tools: malformed requests, wrong registers, an expired certificate, a full disk, a disk whose syncs
-are slow or hang, an upstream that dies, a body of 5 GB. Each case has a status or an error that it must end with, and the
-ledger must verify."""
+"""Bad input with real tools: malformed requests, HTTP/2 clients that take nothing, wrong registers, an expired
+certificate, a full disk, a disk whose syncs are slow or hang, an upstream that dies, a body of 5 GB. Each case has a status
+or an error that it must end with, and the ledger must verify."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
+import http2  # noqa: E402
 import served  # noqa: E402
 from referee import product  # noqa: E402
 from referee.wire import Connection, split_response  # noqa: E402
@@ -62,7 +63,10 @@ def main() -> int:
     results = Results()
     with tempfile.TemporaryDirectory(prefix="sekisho-bad-input-") as temporary:
         folder = options.keep or Path(temporary)
-        cases = (malformed_requests, dying_upstream, wrong_registers, expired_certificate, full_disk, full_disk_served, slow_disk, huge_body)
+        cases = (
+            malformed_requests, http2_clients, dying_upstream, wrong_registers, expired_certificate, full_disk, full_disk_served,
+            slow_disk, huge_body,
+        )
         for case in (case for case in cases if not options.cases or case.__name__ in options.cases):
             (folder / case.__name__).mkdir(parents=True)
             case(folder / case.__name__, results, *([options.huge_bytes] if case is huge_body else []))
@@ -109,6 +113,29 @@ def malformed_requests(folder: Path, results: Results) -> None:
             results.check(f"{what} → {status}", seen == status, seen)
         seen = status_of(exchange(port, b"GET /customer HTTP/1.1\r\n" + HEAD + b"\r\n"))
         results.check("and a good request still → 200", seen == 200, seen)
+
+
+def http2_clients(folder: Path, results: Results) -> None:
+    upstream_port, port, plain_port = product.free_port(), product.free_port(), product.free_port()
+    config = http2.prepare(folder, upstream_port, port, plain_port)
+    upstream = [sys.executable, Path(__file__).with_name("upstream.py"), upstream_port]
+    with product.running(upstream, upstream_port, folder / "upstream.log"):
+        with product.running([product.executable(), "serve", "-c", config], plain_port, folder / "sekisho.log"):
+            http2.heads(port, results)
+            http2.hoarders(port, lambda: is_served(plain_port, 1_000_000), results)
+
+
+def is_served(port: int, count: int) -> bool:
+    """Whether a client gets a whole page of so many bytes."""
+    received = 0
+    with socket.create_connection(("127.0.0.1", port), 15) as connection:
+        connection.sendall(f"GET /huge?bytes={count} HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n".encode())
+        try:
+            while chunk := connection.recv(65536):
+                received += len(chunk)
+        except OSError:
+            pass
+    return received > count
 
 
 def dying_upstream(folder: Path, results: Results) -> None:

@@ -6,15 +6,19 @@
 use http::Method;
 use sekisho_model::Timestamp;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Entries waiting to be written; more are dropped and counted.
 const QUEUE_MAX: usize = 8192;
 /// The log is flushed whenever the queue is empty, and after this many lines.
 const LINES_BETWEEN_FLUSHES_MAX: usize = 512;
+
+/// How long the log waits at its end for whoever reads it; a full pipe would otherwise keep the process for ever.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// What is said of one request.
 #[derive(Debug, Default)]
@@ -35,7 +39,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(at: Timestamp, method: &Method) -> Entry {
-        Entry { at, method: method_name(method), ..Entry::default() }
+        // What becomes of it says another word; without one the client has left before.
+        Entry { at, method: method_name(method), outcome: "client_gone", ..Entry::default() }
     }
 
     /// Writes the line. Nothing in it needs escaping save the route, whose name the operator chose.
@@ -78,12 +83,14 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// The log's entrance; closed when dropped, after everything queued was written.
+/// The log's entrance; closed when dropped, after everything queued was written, or [`CLOSE_MAX`] later.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     queue: Option<SyncSender<Entry>>,
     dropped: Arc<AtomicU64>,
     writer: Option<JoinHandle<()>>,
+    /// Closed by the writer at its end.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl AccessLog {
@@ -92,9 +99,12 @@ impl AccessLog {
         let (queue, entries) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
-        let writer =
-            std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&entries, out, &lost))?;
-        Ok(AccessLog { queue: Some(queue), dropped, writer: Some(writer) })
+        let (ending, ended) = sync_channel::<()>(0);
+        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            let _ending = ending;
+            write_all(&entries, out, &lost);
+        })?;
+        Ok(AccessLog { queue: Some(queue), dropped, writer: Some(writer), ended: Mutex::new(ended) })
     }
 
     /// Queues an entry, or counts it as dropped.
@@ -114,6 +124,12 @@ impl AccessLog {
 impl Drop for AccessLog {
     fn drop(&mut self) {
         drop(self.queue.take());
+        if let Err(RecvTimeoutError::Timeout) =
+            self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(CLOSE_MAX)
+        {
+            tracing::warn!("nobody reads the access log on standard output: its last lines are not written");
+            return;
+        }
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has nothing left to write.
             let _ended = writer.join();
@@ -140,7 +156,6 @@ fn write_all(entries: &Receiver<Entry>, out: impl Write, dropped: &AtomicU64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);

@@ -13,14 +13,14 @@ pub(crate) struct Account {
     shared: Arc<Shared>,
     started: Instant,
     entry: Entry,
-    _active: ActiveRequest,
+    active: ActiveRequest,
 }
 
 impl Account {
     /// Opens the account of a request.
     pub(crate) fn open(shared: Arc<Shared>, active: ActiveRequest, method: &Method) -> Account {
         let entry = Entry::new(shared.parts.clock.now(), method);
-        Account { shared, started: Instant::now(), entry, _active: active }
+        Account { shared, started: Instant::now(), entry, active }
     }
 
     /// The request's route and client are known.
@@ -41,6 +41,16 @@ impl Account {
         self.entry.upstream_us = Some(sent.elapsed().as_micros());
     }
 
+    /// A part of the response is the client's to take.
+    pub(crate) fn handed_out(&mut self) {
+        self.active.handed_out();
+    }
+
+    /// The client has room for the next part.
+    pub(crate) fn asked(&mut self) {
+        self.active.asked();
+    }
+
     /// Body bytes go to the client.
     pub(crate) fn body_bytes(&mut self, bytes: usize) {
         self.entry.body_bytes += bytes as u64;
@@ -49,6 +59,7 @@ impl Account {
     /// The body ends early.
     pub(crate) fn broke_off(&mut self) {
         self.entry.outcome = "broken_off";
+        self.active.broke_off();
     }
 }
 

@@ -1,12 +1,17 @@
 //! What a client connection is doing, and the deadline that follows from it.
 //!
 //! The deadlines of an HTTP/1 head and of HTTP/1 keep-alive are the [`HeadGate`](crate::head_gate::HeadGate)'s. Here
-//! are the others: a client that does not read its response, and an HTTP/2 connection without a request. The
+//! are the others: an HTTP/2 head that does not end (`open_head`), a client that does not read its response, an HTTP/2 client that reads some of its responses and
+//! opens no window for others ([`Unread`]), and an HTTP/2 connection without a request. The
 //! connection's I/O and its requests report to an [`Activity`]; [`drive`] polls the connection and ends it when a
 //! deadline has passed. One timer a connection, re-armed lazily: no timer is touched per request.
 
+mod open_head;
+
 use crate::config::Deadlines;
-use pin_project_lite::pin_project;
+use crate::stream::Stream;
+use http::Version;
+use open_head::OpenHead;
 use sekisho_model::SessionKey;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -36,7 +41,14 @@ pub(crate) struct Activity {
     idle_since_ms: AtomicU64,
     /// When writing stopped because the client does not read, plus one; 0 while it flows.
     write_stalled_ms: AtomicU64,
+    /// When an HTTP/2 head began that has not ended, plus one; 0 where none is open.
+    head_begun_ms: AtomicU64,
+    unread: Unread,
     upgraded: AtomicBool,
+    /// Whether its last request was one of HTTP/1.0, where only the connection's end tells the body's.
+    ends_bodies: AtomicBool,
+    /// Whether such a body ended early.
+    cut_short: AtomicBool,
     /// The last sessions that it carried.
     carried: Mutex<Vec<SessionKey>>,
 }
@@ -54,15 +66,22 @@ impl Activity {
             requests: AtomicU32::new(0),
             idle_since_ms: AtomicU64::new(0),
             write_stalled_ms: AtomicU64::new(0),
+            head_begun_ms: AtomicU64::new(0),
+            unread: Unread::default(),
             upgraded: AtomicBool::new(false),
+            ends_bodies: AtomicBool::new(false),
+            cut_short: AtomicBool::new(false),
             carried: Mutex::default(),
         })
     }
 
     /// Counts a request until the guard is dropped, which is when its response has ended.
-    pub(crate) fn begin_request(self: &Arc<Activity>) -> ActiveRequest {
+    pub(crate) fn begin_request(self: &Arc<Activity>, version: Version) -> ActiveRequest {
+        if version == Version::HTTP_10 {
+            self.ends_bodies.store(true, Ordering::Relaxed);
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        ActiveRequest { activity: Arc::clone(self) }
+        ActiveRequest { activity: Arc::clone(self), unread_since: None }
     }
 
     /// A request came with this session.
@@ -97,22 +116,29 @@ impl Activity {
         self.opened + Duration::from_millis(ms)
     }
 
-    fn write_stalled(&self) {
-        if self.write_stalled_ms.load(Ordering::Relaxed) == 0 {
-            self.write_stalled_ms.store(self.now_ms() + 1, Ordering::Relaxed);
+    /// Notes whether something lasts, and since when; the clock is read only where it begins.
+    fn lasts(&self, since_ms: &AtomicU64, lasts: bool) {
+        match (since_ms.load(Ordering::Relaxed), lasts) {
+            (0, true) => since_ms.store(self.now_ms() + 1, Ordering::Relaxed),
+            (0, false) | (_, true) => {}
+            (_, false) => since_ms.store(0, Ordering::Relaxed),
         }
     }
 
-    fn write_flows(&self) {
-        if self.write_stalled_ms.load(Ordering::Relaxed) != 0 {
-            self.write_stalled_ms.store(0, Ordering::Relaxed);
-        }
+    /// Whether a response waits too long for its client to take it.
+    fn has_unread(&self, deadlines: &Deadlines) -> bool {
+        let turn_ms = u64::try_from(deadlines.response_body_idle.as_millis()).unwrap_or(u64::MAX);
+        self.protocol == Protocol::Http2 && self.unread.is_overdue(self.now_ms(), turn_ms)
     }
 
     /// When the connection is to be ended; `None` while other deadlines apply.
     fn deadline(&self, deadlines: &Deadlines) -> Option<Instant> {
         if self.upgraded.load(Ordering::Relaxed) {
             return None;
+        }
+        let head_begun_ms = self.head_begun_ms.load(Ordering::Relaxed);
+        if head_begun_ms != 0 {
+            return Some(self.at(head_begun_ms) + deadlines.request_head);
         }
         let stalled_ms = self.write_stalled_ms.load(Ordering::Relaxed);
         if stalled_ms != 0 {
@@ -127,15 +153,80 @@ impl Activity {
 #[derive(Debug)]
 pub(crate) struct ActiveRequest {
     activity: Arc<Activity>,
+    /// The turn in which the last part of its response was handed out; `None` while that is not the client's to take.
+    unread_since: Option<Turn>,
+}
+
+impl ActiveRequest {
+    /// A part of the response is the client's to take. HTTP/1 has one response at a time, and a stalled write says all.
+    pub(crate) fn handed_out(&mut self) {
+        if self.activity.protocol == Protocol::Http2 && self.unread_since.is_none() {
+            self.unread_since = Some(self.activity.unread.enter());
+        }
+    }
+
+    /// The response ends early. In HTTP/1.0 the connection is then reset: closed, it would end a whole body.
+    pub(crate) fn broke_off(&self) {
+        let ends_bodies = self.activity.ends_bodies.load(Ordering::Relaxed);
+        self.activity.cut_short.store(ends_bodies, Ordering::Relaxed);
+    }
+
+    /// The client has room for the next part.
+    pub(crate) fn asked(&mut self) {
+        if let Some(turn) = self.unread_since.take() {
+            self.activity.unread.leave(turn);
+        }
+    }
 }
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
+        self.asked();
         self.activity.requests.fetch_sub(1, Ordering::Relaxed);
         // How long an HTTP/1 connection is idle is the head gate's business.
         if self.activity.protocol == Protocol::Http2 {
             self.activity.idle_since_ms.store(self.activity.now_ms(), Ordering::Relaxed);
         }
+    }
+}
+
+/// How many responses' parts wait for the client, by when they were handed out: in this turn or in the one before. A turn
+/// lasts `response_body_idle`; whoever waits when the turn after its own ends has waited for one to two of them. So a part
+/// costs two additions, and neither a clock nor a timer.
+#[derive(Debug, Default)]
+struct Unread {
+    waiting: [AtomicU32; 2],
+    turn: AtomicU32,
+    /// When the turn began.
+    begun_ms: AtomicU64,
+}
+
+/// One of the two turns that are counted.
+type Turn = usize;
+
+impl Unread {
+    fn enter(&self) -> Turn {
+        let turn = self.turn.load(Ordering::Relaxed) as Turn;
+        self.waiting[turn].fetch_add(1, Ordering::Relaxed);
+        turn
+    }
+
+    fn leave(&self, turn: Turn) {
+        self.waiting[turn].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a part has waited too long. Looked at from time to time; ends a turn that is over.
+    fn is_overdue(&self, now_ms: u64, turn_ms: u64) -> bool {
+        if now_ms.saturating_sub(self.begun_ms.load(Ordering::Relaxed)) < turn_ms {
+            return false;
+        }
+        let before = 1 - self.turn.load(Ordering::Relaxed);
+        if self.waiting[before as Turn].load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        self.turn.store(before, Ordering::Relaxed);
+        self.begun_ms.store(now_ms, Ordering::Relaxed);
+        false
     }
 }
 
@@ -146,6 +237,8 @@ pub(crate) enum End {
     Closed(Result<(), hyper::Error>),
     /// The deadline of its phase passed.
     Expired,
+    /// The client did not take a response that was there for it.
+    Unread,
     /// Whoever used it was cut off.
     CutOff,
 }
@@ -167,14 +260,15 @@ pub(crate) async fn drive(
 ) -> End {
     let mut connection = pin!(connection);
     let mut cut_off = pin!(cut_off);
-    let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle).into()));
+    let look_every = deadlines.response_body_idle;
+    let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle.min(look_every)).into()));
     let mut stopping = pin!(when_changed(stop, |mut stop| async move {
         if stop.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
     }));
     let mut stopped = false;
-    // Once an idle HTTP/2 connection was sent a GOAWAY: when it is dropped all the same.
+    // Once an HTTP/2 connection was sent a GOAWAY: when it is dropped all the same, and why.
     let mut goodbye = None;
     poll_fn(|cx| {
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
@@ -188,11 +282,15 @@ pub(crate) async fn drive(
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(End::Closed(result));
             }
-            ready!(poll_deadline(timer.as_mut(), || goodbye.or_else(|| activity.deadline(deadlines)), cx));
-            if goodbye.is_some() || activity.protocol == Protocol::Http1 {
-                return Poll::Ready(End::Expired);
+            let deadline = || goodbye.map_or_else(|| activity.deadline(deadlines), |(at, _)| Some(at));
+            let has_unread = || goodbye.is_none() && activity.has_unread(deadlines);
+            let passed = ready!(poll_deadline(timer.as_mut(), deadline, (&has_unread, look_every), cx));
+            match goodbye {
+                Some((_, Passed::Unread)) => return Poll::Ready(End::Unread),
+                Some((_, Passed::Deadline)) => return Poll::Ready(End::Expired),
+                None if activity.protocol == Protocol::Http1 => return Poll::Ready(End::Expired),
+                None => goodbye = Some((Instant::now() + GOODBYE_MAX, passed)),
             }
-            goodbye = Some(Instant::now() + GOODBYE_MAX);
             connection.as_mut().finish_requests();
         }
     })
@@ -226,11 +324,25 @@ where
     }
 }
 
-/// How long an idle HTTP/2 connection has to take its GOAWAY and close.
+/// How long an HTTP/2 connection has to take its GOAWAY and close.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
-/// Ready when the connection's deadline has passed. The timer may be armed too early, never too late.
-fn poll_deadline(mut timer: Pin<&mut Sleep>, deadline: impl Fn() -> Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+/// What has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    Deadline,
+    /// The time that a client has to take what is there for it.
+    Unread,
+}
+
+/// Ready when the connection's deadline has passed. The timer may be armed too early, never too late; whether something is
+/// unread is looked at when it fires, which is at least every `look_every`.
+fn poll_deadline(
+    mut timer: Pin<&mut Sleep>,
+    deadline: impl Fn() -> Option<Instant>,
+    (has_unread, look_every): (&impl Fn() -> bool, Duration),
+    cx: &mut Context<'_>,
+) -> Poll<Passed> {
     loop {
         let deadline = deadline();
         if let Some(deadline) = deadline
@@ -241,9 +353,10 @@ fn poll_deadline(mut timer: Pin<&mut Sleep>, deadline: impl Fn() -> Option<Insta
         ready!(timer.as_mut().poll(cx));
         let now = Instant::now();
         match deadline {
-            Some(deadline) if deadline <= now => return Poll::Ready(()),
-            Some(deadline) => timer.as_mut().reset(deadline.into()),
-            None => timer.as_mut().reset((now + UNWATCHED_MAX).into()),
+            Some(deadline) if deadline <= now => return Poll::Ready(Passed::Deadline),
+            _ if has_unread() => return Poll::Ready(Passed::Unread),
+            Some(deadline) => timer.as_mut().reset(deadline.min(now + look_every).into()),
+            None => timer.as_mut().reset((now + UNWATCHED_MAX.min(look_every)).into()),
         }
     }
 }
@@ -251,60 +364,72 @@ fn poll_deadline(mut timer: Pin<&mut Sleep>, deadline: impl Fn() -> Option<Insta
 /// Where no deadline applies, one is looked for again after this long: streams end outside the connection's own task.
 const UNWATCHED_MAX: Duration = Duration::from_secs(1);
 
-pin_project! {
-    /// A client's stream that reports stalled writes.
-    #[derive(Debug)]
-    pub(crate) struct Watched<IO> {
-        #[pin]
-        io: IO,
-        activity: Arc<Activity>,
+/// A client's stream that reports stalled writes, and ends so that a cut body is seen to be one.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: Stream,
+    activity: Arc<Activity>,
+    open_head: OpenHead,
+}
+
+impl Watched {
+    pub(crate) fn new(stream: Stream, activity: Arc<Activity>) -> Watched {
+        Watched { stream, activity, open_head: OpenHead::default() }
     }
 }
 
-impl<IO> Watched<IO> {
-    pub(crate) fn new(io: IO, activity: Arc<Activity>) -> Watched<IO> {
-        Watched { io, activity }
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.activity.cut_short.load(Ordering::Relaxed) {
+            self.stream.reset_on_close();
+        }
     }
 }
 
-impl<IO: AsyncRead> AsyncRead for Watched<IO> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_read(cx, buffer)
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if self.activity.protocol == Protocol::Http2 && buffer.filled().len() > before {
+            let is_open = self.open_head.read(&buffer.filled()[before..]);
+            self.activity.lasts(&self.activity.head_begun_ms, is_open);
+        }
+        polled
     }
 }
 
-impl<IO: AsyncWrite> AsyncWrite for Watched<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        noted(this.activity, this.io.poll_write(cx, bytes))
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        noted(&self.activity, polled)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        noted(this.activity, this.io.poll_write_vectored(cx, slices))
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        noted(&self.activity, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 fn noted<T>(activity: &Activity, polled: Poll<T>) -> Poll<T> {
-    match polled {
-        Poll::Pending => activity.write_stalled(),
-        Poll::Ready(_) => activity.write_flows(),
-    }
+    activity.lasts(&activity.write_stalled_ms, polled.is_pending());
     polled
 }
+
+#[cfg(test)]
+mod tests;

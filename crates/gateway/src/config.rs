@@ -284,6 +284,8 @@ pub struct Deadlines {
     pub response_body_idle: Duration,
     /// An inspected stream that falls idle is flushed after this long (`idle_flush`).
     pub idle_flush: Duration,
+    /// A body that waits because `held_bytes_max` are held by others (`held_wait`): 503, or broken off once its head was sent.
+    pub held_wait: Duration,
     /// Open requests at shutdown.
     pub shutdown: Duration,
 }
@@ -300,6 +302,7 @@ impl Default for Deadlines {
             first_byte: seconds(60),
             response_body_idle: seconds(60),
             idle_flush: seconds(1),
+            held_wait: seconds(10),
             shutdown: seconds(30),
         }
     }
@@ -318,11 +321,14 @@ pub struct Limits {
     pub request_headers_max: usize,
     /// Bytes of a request body; beyond, 413.
     pub request_body_bytes_max: u64,
+    /// Bytes that a request body must bring for each second that is spent waiting for it, beyond the first
+    /// `request_body_idle`; below, 408.
+    pub request_body_bytes_per_second_min: u64,
     /// Bytes of a response head from the upstream; beyond, 502.
     pub response_head_bytes_max: usize,
     /// Bytes that one compressed body may decode to; beyond, the rest is not inspected and says so.
     pub decoded_body_bytes_max: u64,
-    /// Body bytes held at once by all connections together; beyond, reading waits.
+    /// Body bytes held at once by all connections together; beyond, reading waits, at most `held_wait`.
     pub held_bytes_max: usize,
     /// Concurrent HTTP/2 streams of one connection.
     pub http2_streams_max: u32,
@@ -338,6 +344,7 @@ impl Default for Limits {
             request_head_bytes_max: 64 * 1024,
             request_headers_max: 100,
             request_body_bytes_max: 64 * 1024 * 1024,
+            request_body_bytes_per_second_min: 500,
             response_head_bytes_max: 64 * 1024,
             decoded_body_bytes_max: 64 * 1024 * 1024,
             held_bytes_max: 256 * 1024 * 1024,

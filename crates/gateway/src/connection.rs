@@ -74,6 +74,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr, 
             metrics.ended("broken");
         }
         Ok(End::Expired) => metrics.ended("expired"),
+        Ok(End::Unread) => metrics.ended("unread"),
         Ok(End::CutOff) => metrics.ended("cut_off"),
         Err(rejected) => {
             if let Rejected::Proxy(err) = &rejected {

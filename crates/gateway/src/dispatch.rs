@@ -8,7 +8,7 @@ use http::{Request, Response, request};
 use hyper::body::Incoming;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Sends the request, which is taken; at most once more, on a new connection, and only when that is safe: it was never sent,
 /// or a connection that idled in the pool broke before any byte of an answer and the request is idempotent and has no body.
@@ -73,8 +73,8 @@ async fn exchange(
     let sent = request.take().expect("a request is sent once, or given back");
     let Connection { sender, timer, .. } = connection;
     let mut answer = pin!(sender.try_send_request(sent));
-    if timer.deadline() > (begun + first_byte_max).into() {
-        timer.as_mut().reset((begun + first_byte_max).into());
+    if timer.deadline() > begun + first_byte_max {
+        timer.as_mut().reset(begun + first_byte_max);
     }
     loop {
         tokio::select! {
@@ -90,7 +90,7 @@ async fn exchange(
             () = timer.as_mut() => {
                 let due = upload.last_progress().map_or(begun, |last| last.max(begun)) + first_byte_max;
                 match due > Instant::now() {
-                    true => timer.as_mut().reset(due.into()),
+                    true => timer.as_mut().reset(due),
                     false => return Err(SendError::Late),
                 }
             }

@@ -86,7 +86,7 @@ impl Origin {
 #[must_use]
 pub fn origin(arrival: Arrival<'_>, trusted_peers: &[IpNet], headers: &HeaderMap) -> Origin {
     let peer = arrival.peer.to_canonical();
-    let own_host = arrival.host.map(str::to_owned);
+    let own_host = arrival.host.filter(|host| is_authority(host.as_bytes())).map(str::to_owned);
     if !is_trusted(trusted_peers, peer) {
         return Origin { hops: vec![peer], scheme: arrival.scheme, host: own_host, peer_is_trusted: false };
     }
@@ -164,7 +164,8 @@ impl Origin {
 }
 
 /// Replaces what the client sent by what is believed, for the upstream. Other `X-Forwarded-*` fields (port,
-/// prefix) and `X-Real-IP` stay only when a trusted peer sent them.
+/// prefix) and `X-Real-IP` stay only when a trusted peer sent them; so do `X-Original-URL` and `X-Rewrite-URL`, by which some
+/// applications choose another page than the path's, and so than the route's.
 pub fn set_upstream_headers(headers: &mut HeaderMap, origin: &Origin, fields: &UpstreamFields) {
     remove_all(headers, |name| is_imitation(name, origin.peer_is_trusted));
     headers.insert(FOR, fields.hops.clone());
@@ -183,7 +184,8 @@ fn is_imitation(name: &str, peer_is_trusted: bool) -> bool {
     }
     let plain = if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
     let ours = [FORWARDED.as_str(), FOR.as_str(), PROTO.as_str(), HOST.as_str()].contains(&&*plain);
-    let others = plain.starts_with("x-forwarded-") || plain == "x-real-ip";
+    let others =
+        plain.starts_with("x-forwarded-") || ["x-real-ip", "x-original-url", "x-rewrite-url"].contains(&&*plain);
     ours || (others && (!peer_is_trusted || name.contains('_')))
 }
 

@@ -44,8 +44,9 @@ mod target;
 mod tests;
 
 pub use fuzz::fuzz_head_gate;
+pub(crate) use head::check_http2_fields;
 pub use refusal::{HeadRefusal, RefusalCounts};
-pub(crate) use target::is_authority;
+pub(crate) use target::{is_authority, is_target_path};
 
 use framer::{Framer, Stop};
 use std::future::Future;

@@ -1,7 +1,8 @@
 //! Header fields that belong to one connection only, and those that the gateway settles itself.
 //! Pure functions over a [`HeaderMap`]; forwarded addresses are `forwarded`'s, cache headers are `inspect`'s.
 
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST};
+use crate::refusal::Refusal;
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// Removes what is meant for one connection (RFC 9110, 7.6.1), with everything that `Connection` lists.
@@ -28,6 +29,19 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
                 | "http2-settings"
         )
     });
+}
+
+/// Settles how an upstream's body is framed. `Transfer-Encoding` is `chunked` or nothing: any other coding would be dropped
+/// with the field, and what it codes pass as if it were plain. A `Content-Length` beside it says nothing (RFC 9112, 6.3), and
+/// a client that believed it would take a body that was cut for a whole one.
+pub(crate) fn settle_framing(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return Err(Refusal::TransferEncoding);
+    }
+    headers.remove(CONTENT_LENGTH);
+    Ok(())
 }
 
 /// Removes the fields of such names, which are in lower case. Most heads have none, and looking through the few fields that
@@ -124,6 +138,28 @@ mod tests {
         headers.append("connection", HeaderValue::from_static("host, content-length, x-forwarded-for"));
         strip_hop_by_hop(&mut headers);
         assert_eq!(headers, map(&lines));
+    }
+
+    #[test]
+    fn a_response_is_chunked_or_of_its_length_or_refused() {
+        let length = ("content-length", "3");
+        let chunked = |coding| ("transfer-encoding", coding);
+        for (lines, settled) in [
+            (vec![], Some(vec![])),
+            (vec![length], Some(vec![length])),
+            (vec![chunked("chunked")], Some(vec![chunked("chunked")])),
+            (vec![length, chunked(" Chunked ")], Some(vec![chunked(" Chunked ")])),
+            (vec![chunked("gzip, chunked")], None),
+            (vec![chunked("gzip")], None),
+            (vec![chunked("identity")], None),
+            (vec![chunked("")], None),
+            (vec![chunked("chunked"), chunked("chunked")], None),
+            (vec![chunked("gzip"), chunked("chunked")], None),
+        ] {
+            let mut headers = map(&lines);
+            let done = settle_framing(&mut headers);
+            assert_eq!(done.ok().map(|()| headers), settled.map(|lines| map(&lines)), "{lines:?}");
+        }
     }
 
     #[test]

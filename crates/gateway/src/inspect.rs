@@ -59,7 +59,8 @@ use blind::BlindWatch;
 use bytes::Bytes;
 use conflict::Conflicts;
 use crowd::Crowd;
-use http::{Response, StatusCode};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use journal::Journal;
 use known::Known;
@@ -91,7 +92,7 @@ pub struct InspectorParts {
     pub key: Arc<HashKey>,
     /// `decoded_body_bytes_max` and `held_bytes_max` are read.
     pub limits: Limits,
-    /// `idle_flush` is read.
+    /// `idle_flush` and `held_wait` are read.
     pub deadlines: Deadlines,
     /// Where a terminal listens.
     pub events: Option<LiveEventSender>,
@@ -172,6 +173,7 @@ struct Shared {
 struct Bounds {
     decoded_bytes_max: u64,
     idle_flush: Duration,
+    held_wait: Duration,
     canaries: Vec<String>,
     contain: ContainRules,
 }
@@ -192,6 +194,8 @@ pub struct Inspection {
     values: RequestValues,
     attempt: Option<Attempt>,
     is_logout: bool,
+    /// Whether the response is one person's, whatever it holds: no cache may keep it.
+    is_personal: bool,
     /// The session that the response gives the client.
     issued: Option<SessionKey>,
     /// What the upstream signed in its answer.
@@ -219,6 +223,9 @@ pub enum BodyError {
     /// The content encoding is broken.
     #[error("the body's content encoding is broken")]
     Decode(#[source] std::io::Error),
+    /// Too much is held for others.
+    #[error("no room was left for the body within its deadline")]
+    Held,
     /// The route's policy forbids what comes next.
     #[error("the rest is withheld: it holds data that this session may not see")]
     Withheld,
@@ -350,8 +357,9 @@ impl Inspector {
             false => RequestValues::default(),
         };
         let method = head.method.clone();
+        let is_personal = session.is_some() || policy.rules.class.is_personal() || has_credentials(&head.headers);
         let (issued, signed) = (None, Told::Nothing);
-        Ok(Inspection { journal, method, policy, index, values, attempt, is_logout, issued, signed })
+        Ok(Inspection { journal, method, policy, index, values, attempt, is_logout, is_personal, issued, signed })
     }
 }
 
@@ -383,12 +391,12 @@ impl Inspection {
     {
         let awaited = self.follow_session(response.status(), response.headers());
         let response = response.map(|body| Reading::new(body, awaited));
-        let Inspection { journal, method, policy, index, values, .. } = self;
+        let Inspection { journal, method, policy, index, values, is_personal, .. } = self;
         let (reflected, conditions) = values.finish(&index);
         journal.watch(&conditions);
         let bounds = journal.bounds();
         let reflected = Arc::new(reflected);
-        Examiner { journal, method, policy, reflected, bounds }.examine(response)
+        Examiner { journal, method, policy, is_personal, reflected, bounds }.examine(response)
     }
 
     /// The upstream gave no response; `status` is what the client is told: 4xx when the request was refused, 5xx when
@@ -418,8 +426,8 @@ impl Shared {
 
 impl Bounds {
     fn of(limits: &Limits, deadlines: &Deadlines, canaries: Vec<String>, contain: ContainRules) -> Bounds {
-        let (decoded_bytes_max, idle_flush) = (limits.decoded_body_bytes_max, deadlines.idle_flush);
-        Bounds { decoded_bytes_max, idle_flush, canaries, contain }
+        let Deadlines { idle_flush, held_wait, .. } = *deadlines;
+        Bounds { decoded_bytes_max: limits.decoded_body_bytes_max, idle_flush, held_wait, canaries, contain }
     }
 
     /// The registers of planted customers, as this index numbers them.
@@ -442,6 +450,11 @@ impl HeldBytes {
     fn permits_for(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max)
     }
+}
+
+/// Whether a request says who sent it, in any way that a site may answer to.
+fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION)
 }
 
 /// The ledger's name of a method.

@@ -150,6 +150,7 @@ impl Live {
             ("exposures_recorded", "Parts of responses that held data of subjects", &counters.exposed),
             ("ledger_waits", "Parts that waited for the ledger", &counters.waits),
             ("ledger_waits_saved", "Parts whose findings were durable already", &counters.waits_saved),
+            ("held_waits_ended", "Responses that `held_bytes_max` left no room for in time", &counters.held_too_long),
             ("ledger_records_lost", "Records that could not be appended", &counters.records_lost),
             ("suspects", "Sessions that cannot be bounded by their responses", &counters.suspects),
             ("logins_bound", "Log-ins that bound a session to a person", &counters.logins_bound),

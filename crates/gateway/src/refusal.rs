@@ -9,12 +9,15 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Host,
+    Target,
+    Field,
     Path,
     Method,
     NoRoute,
     HeaderCount,
     BodyTooLarge,
     BodyIdle,
+    BodySlow,
     BodyBroken,
     LedgerUnavailable,
     Contained,
@@ -22,21 +25,24 @@ pub(crate) enum Refusal {
     ConnectLate,
     FirstByteLate,
     UpstreamFailed,
+    TransferEncoding,
 }
 
 impl Refusal {
     /// What the client is told.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Refusal::Host | Refusal::Path | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Host | Refusal::Target | Refusal::Field | Refusal::Path | Refusal::BodyBroken => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NoRoute => StatusCode::NOT_FOUND,
             Refusal::HeaderCount => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::BodyIdle => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyIdle | Refusal::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Contained => StatusCode::FORBIDDEN,
             Refusal::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::ConnectFailed | Refusal::UpstreamFailed => StatusCode::BAD_GATEWAY,
+            Refusal::ConnectFailed | Refusal::UpstreamFailed | Refusal::TransferEncoding => StatusCode::BAD_GATEWAY,
             Refusal::ConnectLate | Refusal::FirstByteLate => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -45,12 +51,15 @@ impl Refusal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Refusal::Host => "bad_host",
+            Refusal::Target => "bad_target",
+            Refusal::Field => "bad_field",
             Refusal::Path => "ambiguous_path",
             Refusal::Method => "method",
             Refusal::NoRoute => "no_route",
             Refusal::HeaderCount => "too_many_headers",
             Refusal::BodyTooLarge => "body_too_large",
             Refusal::BodyIdle => "body_idle",
+            Refusal::BodySlow => "body_slow",
             Refusal::BodyBroken => "body_broken",
             Refusal::LedgerUnavailable => "ledger_unavailable",
             Refusal::Contained => "contained",
@@ -58,6 +67,7 @@ impl Refusal {
             Refusal::ConnectLate => "connect_late",
             Refusal::FirstByteLate => "first_byte_late",
             Refusal::UpstreamFailed => "upstream_failed",
+            Refusal::TransferEncoding => "upstream_transfer_encoding",
         }
     }
 }
@@ -85,6 +95,7 @@ impl From<UploadError> for Refusal {
         match err {
             UploadError::TooLarge => Refusal::BodyTooLarge,
             UploadError::Idle => Refusal::BodyIdle,
+            UploadError::Slow => Refusal::BodySlow,
             UploadError::Client => Refusal::BodyBroken,
         }
     }

@@ -67,7 +67,7 @@ pub(crate) fn page(status: StatusCode, account: Account) -> Response<Reply> {
 }
 
 fn text(status: StatusCode, page: Bytes, account: Account) -> Response<Reply> {
-    let mut response = Response::new(Reply { kind: Kind::Page(Some(page)), account });
+    let mut response = Response::new(Reply::new(Kind::Page(Some(page)), account));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -100,7 +100,14 @@ pub(crate) fn inspected(response: Response<Inspected>, compression: Compression,
     if eligible {
         compress::vary(&mut head);
     }
-    Response::from_parts(head, Reply { kind, account })
+    Response::from_parts(head, Reply::new(kind, account))
+}
+
+impl Reply {
+    fn new(kind: Kind, mut account: Account) -> Reply {
+        account.handed_out();
+        Reply { kind, account }
+    }
 }
 
 impl Body for Reply {
@@ -109,13 +116,17 @@ impl Body for Reply {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
+        this.account.asked();
         let polled = match &mut this.kind {
             Kind::Page(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Kind::Inspected(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Compressed(body) => Pin::new(body).poll_frame(cx),
         };
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.account.body_bytes(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.account.body_bytes(frame.data_ref().map_or(0, Bytes::len));
+                this.account.handed_out();
+            }
             Poll::Ready(Some(Err(_))) => this.account.broke_off(),
             Poll::Ready(None) | Poll::Pending => {}
         }

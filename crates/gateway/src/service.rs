@@ -8,12 +8,13 @@ use crate::config::{Config, Limits, Login, NamedBy, Route};
 use crate::dispatch::send;
 use crate::download::UpstreamBody;
 use crate::forwarded::{self, Arrival, ClientScheme, Origin, UpstreamFields};
+use crate::head_gate::{check_http2_fields, is_authority, is_target_path};
 use crate::headers;
 use crate::inspect::watch::Case;
 use crate::inspect::{Exchange, RoutePolicy};
 use crate::refusal::Refusal;
 use crate::reply::{self, Compression, Inspected, Reply};
-use crate::route::Choice;
+use crate::route::{Choice, plain_host};
 use crate::server::{Contained, Current, Worker};
 use crate::session;
 use crate::token::Told;
@@ -21,7 +22,7 @@ use crate::upgrade;
 use crate::upload::{RequestBody, Upload};
 use crate::upstream::{Connection, Pool};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::Authority;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 use sekisho_model::Timestamp;
@@ -79,7 +80,7 @@ impl Service {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Reply>, Infallible>> {
-        let active = self.activity.begin_request();
+        let active = self.activity.begin_request(request.version());
         let mut account = Account::open(Arc::clone(&self.worker.shared), active, request.method());
         let mut ready = self.prepare(request, &mut account);
         async move {
@@ -140,8 +141,9 @@ impl Service {
     ) -> Result<(Response<Inspected>, Compression), Refusal> {
         let sent = Instant::now();
         match send(&ready.current, &ready.pool, &mut ready.request, &ready.upload).await {
-            Ok((response, connection)) => {
+            Ok((mut response, connection)) => {
                 account.upstream_answered(sent);
+                headers::settle_framing(response.headers_mut()).map_err(|refusal| failed(&ready.upload, refusal))?;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     // Boxed, as it is rare and would take room in every request.
                     let response = Box::pin(self.switch(ready.wish.take(), response, &ready.upload)).await?;
@@ -249,8 +251,7 @@ impl Service {
     }
 
     fn request_body(&self, current: &Current, body: Incoming, upload: &Rc<Upload>) -> RequestBody {
-        let bytes_max = current.serving.limits().request_body_bytes_max;
-        RequestBody::new(body, Rc::clone(upload), bytes_max, current.serving.deadlines().request_body_idle)
+        RequestBody::new(body, Rc::clone(upload), &current.serving)
     }
 
     /// Makes of the upstream's answer what the client gets; the head's part of it before anything is awaited.
@@ -296,7 +297,7 @@ fn case(current: &Current, route: &Route, head: &request::Parts, now: impl FnOnc
 fn login(config: &Config, host: &Authority, head: &request::Parts) -> Option<Arc<Login>> {
     let is_this = |login: &&Arc<Login>| {
         login.path == head.uri.path()
-            && login.host.as_ref().is_none_or(|wanted| host.host().eq_ignore_ascii_case(wanted))
+            && login.host.as_ref().is_none_or(|wanted| plain_host(host.host()).eq_ignore_ascii_case(wanted))
     };
     let has_body = head.method == Method::POST || head.method == Method::PUT;
     // Whom the upstream signs for may come back from elsewhere with a GET, as OIDC has it.
@@ -318,11 +319,23 @@ fn check_head(head: &request::Parts, limits: &Limits) -> Result<Option<Authority
     if head.headers.len() > limits.request_headers_max {
         return Err(Refusal::HeaderCount);
     }
+    if head.version == Version::HTTP_2 {
+        check_http2(head)?;
+    }
     let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > limits.request_body_bytes_max) {
         return Err(Refusal::BodyTooLarge);
     }
     host(head)
+}
+
+/// Holds an HTTP/2 head to what the head gate asks of an HTTP/1 one, as the upstream is spoken to in HTTP/1.1.
+fn check_http2(head: &request::Parts) -> Result<(), Refusal> {
+    if !is_target_path(head.uri.path_and_query().map_or("", PathAndQuery::as_str)) {
+        return Err(Refusal::Target);
+    }
+    let fields = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    check_http2_fields(fields).map_err(|_reason| Refusal::Field)
 }
 
 /// The authority that the request is for: an absolute target's before the `Host` field (RFC 9112, 3.2.2), which
@@ -343,9 +356,9 @@ fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
         (None, None) if head.version == Version::HTTP_10 => return Ok(None),
         (None, None) => return Err(Refusal::Host),
     };
-    match authority.as_str().contains('@') || authority.host().is_empty() {
-        true => Err(Refusal::Host),
-        false => Ok(Some(authority)),
+    match is_authority(authority.as_str().as_bytes()) {
+        true => Ok(Some(authority)),
+        false => Err(Refusal::Host),
     }
 }
 

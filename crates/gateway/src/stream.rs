@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -12,6 +13,18 @@ use tokio_rustls::TlsStream;
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whoever reads it gets an error at its end, and none of what was not sent yet.
+    pub(crate) fn reset_on_close(&self) {
+        let tcp = match self {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        // Where that is refused, it is closed as ever.
+        let _refused = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+    }
 }
 
 impl AsyncRead for Stream {

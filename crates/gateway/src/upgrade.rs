@@ -8,7 +8,6 @@ use crate::activity::{Activity, Watched};
 use crate::head_gate::HeadGate;
 use crate::headers::has_word;
 use crate::server::{Contained, Worker};
-use crate::stream::Stream;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
@@ -22,6 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 /// Joined connections on which neither side says anything for so long are closed.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(600);
@@ -88,10 +88,11 @@ pub(crate) fn join(
 }
 
 async fn joined(client: OnUpgrade, upstream: OnUpgrade) -> io::Result<()> {
-    let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
+    let both = async { tokio::try_join!(client, upstream) };
+    let (client, upstream) = timeout(SILENCE_MAX, both).await?.map_err(io::Error::other)?;
     let (client, early) = ungated(client)?;
     let mut upstream = TokioIo::new(upstream);
-    upstream.write_all(&early).await?;
+    timeout(SILENCE_MAX, upstream.write_all(&early)).await??;
     let (client_reads, client_writes) = tokio::io::split(client);
     let (upstream_reads, upstream_writes) = tokio::io::split(upstream);
     let last = Cell::new(Instant::now());
@@ -103,9 +104,9 @@ async fn joined(client: OnUpgrade, upstream: OnUpgrade) -> io::Result<()> {
 }
 
 /// Takes the stream from under the gate, which reads HTTP only, with what the client sent too early.
-fn ungated(client: Upgraded) -> io::Result<(Watched<Stream>, Vec<u8>)> {
+fn ungated(client: Upgraded) -> io::Result<(Watched, Vec<u8>)> {
     let Parts { io, .. } = client
-        .downcast::<TokioIo<HeadGate<Watched<Stream>>>>()
+        .downcast::<TokioIo<HeadGate<Watched>>>()
         .map_err(|_| io::Error::other("a client connection is not behind its gate"))?;
     Ok(io.into_inner().into_upgraded())
 }
@@ -118,15 +119,15 @@ async fn copy(
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let allowed = SILENCE_MAX.saturating_sub(last.get().elapsed());
-        let read = match tokio::time::timeout(allowed, from.read(&mut buffer)).await {
+        let read = match timeout(allowed, from.read(&mut buffer)).await {
             Ok(read) => read?,
             Err(_silent) if last.get().elapsed() < SILENCE_MAX => continue,
             Err(silent) => return Err(silent.into()),
         };
         if read == 0 {
-            return to.shutdown().await;
+            return timeout(SILENCE_MAX, to.shutdown()).await?;
         }
         last.set(Instant::now());
-        tokio::time::timeout(SILENCE_MAX, to.write_all(&buffer[..read])).await??;
+        timeout(SILENCE_MAX, to.write_all(&buffer[..read])).await??;
     }
 }

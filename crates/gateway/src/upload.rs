@@ -1,9 +1,11 @@
-//! A request's body on its way to the upstream: counted, timed, and shown to the inspection.
+//! A request's body on its way to the upstream: counted, timed ([`Patience`]), and shown to the inspection.
 //!
 //! The upstream's connection reads it with its own backpressure; nothing is held here. Trailers of requests are
 //! not forwarded.
 
+use crate::config::Limits;
 use crate::inspect::Inspection;
+use crate::serving::Serving;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -11,9 +13,9 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-use tokio::time::Sleep;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 
 /// What the request's service and its body share.
 pub(crate) struct Upload {
@@ -33,6 +35,9 @@ pub(crate) enum UploadError {
     /// No part within `request_body_idle`.
     #[error("the request body stood still")]
     Idle,
+    /// Fewer bytes a second than `request_body_bytes_per_second_min`.
+    #[error("the request body came too slowly")]
+    Slow,
     /// The client's connection or framing broke.
     #[error("the client's body ended early")]
     Client,
@@ -83,23 +88,67 @@ pub(crate) struct RequestBody {
     incoming: Option<Incoming>,
     upload: Rc<Upload>,
     bytes_left: u64,
+    patience: Patience,
+}
+
+/// How long a body is waited for. Only the waiting counts, not the time that the upstream takes for what is there; a body that
+/// comes with its head costs no look at the clock.
+#[derive(Debug)]
+struct Patience {
     idle_max: Duration,
-    idle: Option<Pin<Box<Sleep>>>,
+    /// What the body must bring for each second of waiting, beyond the first `idle_max`.
+    bytes_per_second_min: u64,
+    bytes: u64,
+    waited: Duration,
+    /// The wait now, and since when.
+    wait: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Patience {
+    fn new(idle_max: Duration, bytes_per_second_min: u64) -> Patience {
+        Patience { idle_max, bytes_per_second_min, bytes: 0, waited: Duration::ZERO, wait: None }
+    }
+
+    /// What is left of the time that so many bytes are worth.
+    fn left(&self) -> Duration {
+        let earned_ms = self.bytes.saturating_mul(1000) / self.bytes_per_second_min.max(1);
+        (self.idle_max + Duration::from_millis(earned_ms)).saturating_sub(self.waited)
+    }
+
+    /// Nothing came. Ready when that is the end.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<UploadError> {
+        let left = self.left();
+        let (idle_max, is_slow) = (self.idle_max, left < self.idle_max);
+        let (_, wait) =
+            self.wait.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(idle_max.min(left)))));
+        ready!(wait.as_mut().poll(cx));
+        Poll::Ready(if is_slow { UploadError::Slow } else { UploadError::Idle })
+    }
+
+    /// Something came.
+    fn goes_on(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        if let Some((since, _)) = self.wait.take() {
+            self.waited += since.elapsed();
+        }
+    }
 }
 
 impl RequestBody {
-    /// The client's body; at most `bytes_max` of it.
-    pub(crate) fn new(incoming: Incoming, upload: Rc<Upload>, bytes_max: u64, idle_max: Duration) -> RequestBody {
+    /// The client's body, within the limits.
+    pub(crate) fn new(incoming: Incoming, upload: Rc<Upload>, serving: &Serving) -> RequestBody {
+        let Limits { request_body_bytes_max: bytes_left, request_body_bytes_per_second_min, .. } = *serving.limits();
+        let patience = Patience::new(serving.deadlines().request_body_idle, request_body_bytes_per_second_min);
         match incoming.is_end_stream() {
             true => RequestBody::empty(upload),
-            false => RequestBody { incoming: Some(incoming), upload, bytes_left: bytes_max, idle_max, idle: None },
+            false => RequestBody { incoming: Some(incoming), upload, bytes_left, patience },
         }
     }
 
     /// No body.
     pub(crate) fn empty(upload: Rc<Upload>) -> RequestBody {
         upload.is_complete.set(true);
-        RequestBody { incoming: None, upload, bytes_left: 0, idle_max: Duration::ZERO, idle: None }
+        RequestBody { incoming: None, upload, bytes_left: 0, patience: Patience::new(Duration::ZERO, 1) }
     }
 
     /// Whether there is nothing to send.
@@ -126,11 +175,6 @@ impl RequestBody {
         }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
-
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle_max = self.idle_max;
-        self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_max))).as_mut().poll(cx)
-    }
 }
 
 impl Body for RequestBody {
@@ -142,8 +186,9 @@ impl Body for RequestBody {
         loop {
             let Some(incoming) = this.incoming.as_mut() else { return Poll::Ready(None) };
             let polled = Pin::new(incoming).poll_frame(cx);
-            if polled.is_ready() {
-                this.idle = None;
+            if let Poll::Ready(frame) = &polled {
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                this.patience.goes_on(data.map_or(0, Bytes::len));
             }
             return match polled {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -155,8 +200,10 @@ impl Body for RequestBody {
                     this.upload.complete();
                     Poll::Ready(None)
                 }
-                Poll::Pending if this.poll_idle(cx).is_ready() => this.fail(UploadError::Idle),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    let failure = ready!(this.patience.poll_wait(cx));
+                    this.fail(failure)
+                }
             };
         }
     }
@@ -169,3 +216,6 @@ impl Body for RequestBody {
         self.incoming.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
+
+#[cfg(test)]
+mod tests;

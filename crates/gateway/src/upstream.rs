@@ -194,6 +194,7 @@ impl Pool {
         Box::pin(self.target.connect(connect_max)).await.inspect_err(|err| {
             tracing::warn!(
                 upstream = self.target.name,
+                address = format_args!("{}:{}", self.target.host, self.target.port),
                 error = err as &dyn std::error::Error,
                 "cannot reach an upstream"
             );

@@ -44,6 +44,8 @@ pub(super) struct CharsetDecoder {
     partial: Partial,
     mode: Mode,
     at: u64,
+    /// Whether any byte was invalid.
+    malformed: bool,
 }
 
 /// Begins what switches the character set in ISO-2022-JP.
@@ -74,7 +76,12 @@ enum Mode {
 
 impl CharsetDecoder {
     pub(super) fn new(charset: Charset) -> CharsetDecoder {
-        CharsetDecoder { charset, partial: Partial::default(), mode: Mode::Ascii, at: 0 }
+        CharsetDecoder { charset, partial: Partial::default(), mode: Mode::Ascii, at: 0, malformed: false }
+    }
+
+    /// Whether any byte so far was none of the character set.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.malformed
     }
 
     /// Where the next byte stands in the body.
@@ -143,6 +150,7 @@ impl CharsetDecoder {
     /// The body's end: what is unfinished is invalid.
     pub(super) fn finish(&mut self, give: &mut Given) {
         if self.partial.len > 0 {
+            self.malformed = true;
             self.give('\u{FFFD}', 0, give);
         }
     }
@@ -156,6 +164,8 @@ impl CharsetDecoder {
 
     /// Gives the character of all partial bytes but the last `keep`, which stay.
     fn give(&mut self, c: char, keep: usize, give: &mut Given) {
+        // In UTF-8 the character itself is common, where a page was broken before; there `push_utf8` tells.
+        self.malformed |= c == '\u{FFFD}' && self.charset != Charset::Utf8;
         let begin = self.partial.start.unwrap_or(self.at - self.partial.len as u64);
         give.put(Source { c, start: begin, end: self.at - keep as u64 });
         let len = self.partial.len;
@@ -180,8 +190,13 @@ impl CharsetDecoder {
             Ok(text) => self.give(text.chars().next().unwrap_or('\u{FFFD}'), 0, give),
             Err(err) => match err.error_len() {
                 None => {}
-                Some(_) if bytes.len() == 1 => self.give('\u{FFFD}', 0, give),
-                Some(_) => self.invalid_before_last(byte, give),
+                Some(_) => {
+                    self.malformed = true;
+                    match bytes.len() {
+                        1 => self.give('\u{FFFD}', 0, give),
+                        _ => self.invalid_before_last(byte, give),
+                    }
+                }
             },
         }
     }

@@ -93,6 +93,11 @@ impl Decoder {
         (at, stop)
     }
 
+    /// Whether any byte so far was none of the character set.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.stages.is_malformed()
+    }
+
     /// The body's end: the text is complete.
     pub(crate) fn finish(&mut self) {
         self.stages.finish(&mut self.text.seen);

@@ -64,6 +64,11 @@ impl Stages {
         }
     }
 
+    /// Whether any byte so far was none of the character set.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.bytes.is_malformed()
+    }
+
     /// The place of the next byte in the body.
     pub(super) fn at(&self) -> u64 {
         self.bytes.at()

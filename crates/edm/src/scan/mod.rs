@@ -176,6 +176,12 @@ impl Scanner {
         self.safe_until = self.at;
     }
 
+    /// Whether any byte so far was none of the body's character set: whoever reads it in another one may see more.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.decoder.is_malformed()
+    }
+
     /// The stream fell idle: pushes what can be said of the bytes so far, as if they were the end, and goes on.
     /// Findings over this place may still follow, so the caller records the response as `IdleFlush`.
     pub fn flush_idle(&mut self, findings: &mut Vec<Finding>) {

@@ -116,9 +116,10 @@ pub fn fuzz_forwarded(data: &[u8]) {
     use super::{Arrival, ClientScheme, origin, set_upstream_headers};
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let trusted = ["10.0.0.0/8".parse().expect("a net")];
-    let arrival =
-        Arrival { peer: Ipv4Addr::new(10, 0, 0, 1).into(), scheme: ClientScheme::Http, host: Some("a.example") };
-    for name in [super::FOR, FORWARDED] {
+    let named = String::from_utf8_lossy(data);
+    let hosts = [Some("a.example"), Some(&*named), None];
+    for (name, host) in [super::FOR, FORWARDED].into_iter().flat_map(|name| hosts.map(|host| (name.clone(), host))) {
+        let arrival = Arrival { peer: Ipv4Addr::new(10, 0, 0, 1).into(), scheme: ClientScheme::Http, host };
         let mut headers = HeaderMap::new();
         headers.insert(&name, value.clone());
         let found = origin(arrival, &trusted, &headers);
@@ -127,5 +128,7 @@ pub fn fuzz_forwarded(data: &[u8]) {
             let addresses: Vec<IpAddr> = read_again.iter().filter_map(|element| element.address).collect();
             assert_eq!(addresses, found.hops, "the hops are sent as they are believed");
         }
+        let told = forwarded(&headers).into_iter().next().and_then(|element| element.host);
+        assert_eq!(told, found.host, "the host is one, and nothing more");
     }
 }

@@ -106,6 +106,8 @@ fn an_untrusted_peers_fields_are_replaced_in_every_spelling() {
         "x-forwarded_prefix: /admin",
         "x-real-ip: 10.0.0.2",
         "x_real_ip: 10.0.0.2",
+        "x-original-url: /admin",
+        "x_rewrite_url: /admin",
     ];
     let expected = [
         "accept: */*",
@@ -125,6 +127,7 @@ fn a_trusted_peers_fields_are_passed_on_as_believed() {
         "x-forwarded-host: www.fx.example",
         "x-forwarded-port: 443",
         "x_forwarded_port: 80",
+        "x-original-url: /fx",
     ];
     let expected = [
         "forwarded: for=\"[2001:db8::7]\";host=www.fx.example;proto=https, for=10.0.0.2, for=10.0.0.1",
@@ -132,6 +135,7 @@ fn a_trusted_peers_fields_are_passed_on_as_believed() {
         "x-forwarded-host: www.fx.example",
         "x-forwarded-port: 443",
         "x-forwarded-proto: https",
+        "x-original-url: /fx",
     ];
     assert_eq!(upstream("10.0.0.1", &sent), expected);
 }

@@ -214,6 +214,21 @@ impl Head {
     }
 }
 
+/// Holds the fields of an HTTP/2 head to the same rules; what hyper refuses in any head is not looked for again.
+pub(crate) fn check_http2_fields<'f>(fields: impl Iterator<Item = (&'f str, &'f [u8])>) -> Result<(), HeadRefusal> {
+    let mut length = None;
+    for (name, value) in fields {
+        match name {
+            "content-length" if length.is_some() => return Err(HeadRefusal::DuplicateContentLength),
+            "content-length" => length = Some(parse_length(value).ok_or(HeadRefusal::BadContentLength)?),
+            "transfer-encoding" => return Err(HeadRefusal::UnknownTransferCoding),
+            name if name.contains('_') && imitates(name.as_bytes()) => return Err(HeadRefusal::UnderscoreName),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what cannot begin a request at its first byte (a TLS hello, say), so that it need not be waited for.
 fn check_first_byte(bytes: &[u8]) -> Result<(), HeadRefusal> {
     match bytes.first() {

@@ -12,6 +12,16 @@ pub(super) struct AbsoluteAuthority {
     pub(super) default_port: u16,
 }
 
+/// Whether this is a target in origin form, or `*`, of which no reader makes another one.
+pub(crate) fn is_target_path(target: &str) -> bool {
+    target.bytes().all(is_target_byte) && (target.starts_with('/') || target == "*")
+}
+
+// RFC 3986 has no other characters than the visible ASCII ones, and a target no fragment.
+fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
+}
+
 /// Checks a target; the authority, when it is in absolute form.
 pub(super) fn check_target(method: &[u8], target: &[u8]) -> Result<Option<AbsoluteAuthority>, HeadRefusal> {
     if target.is_empty() {
@@ -20,8 +30,7 @@ pub(super) fn check_target(method: &[u8], target: &[u8]) -> Result<Option<Absolu
     if method == b"CONNECT" {
         return Err(HeadRefusal::Connect);
     }
-    // RFC 3986 has no other characters than the visible ASCII ones, and a target no fragment.
-    if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+    if !target.iter().copied().all(is_target_byte) {
         return Err(HeadRefusal::TargetCharacter);
     }
     match target {

@@ -5,11 +5,14 @@
 //! zstd (RFC 9659), 16 MiB for br, 32 KiB for the others.
 
 use bytes::{Buf, Bytes};
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use std::io::{self, BufRead, Read};
 
 /// The largest window of a zstd frame, as a power of two.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// What a member of a gzip file begins with (RFC 1952, 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// brotli's input buffer.
 const BROTLI_BUFFER_BYTES: usize = 4096;
@@ -51,7 +54,7 @@ pub(super) enum Step {
 
 /// A decoder of one body.
 pub(super) enum Decoder {
-    Gzip(Box<MultiGzDecoder<Feed>>),
+    Gzip(Box<GzDecoder<Feed>>),
     /// Which of the two forms of deflate it is shows in the first bytes.
     DeflateStart(Feed),
     Zlib(Box<ZlibDecoder<Feed>>),
@@ -64,7 +67,7 @@ impl Decoder {
     pub(super) fn new(encoding: Encoding) -> io::Result<Decoder> {
         let feed = Feed::default();
         Ok(match encoding {
-            Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(feed))),
+            Encoding::Gzip => Decoder::Gzip(Box::new(GzDecoder::new(feed))),
             Encoding::Deflate => Decoder::DeflateStart(feed),
             Encoding::Brotli => Decoder::Brotli(Box::new(brotli::Decompressor::new(feed, BROTLI_BUFFER_BYTES))),
             Encoding::Zstd => {
@@ -85,8 +88,12 @@ impl Decoder {
         self.feed().ended = true;
     }
 
-    /// Decodes into `buffer`, at most its length.
+    /// Decodes into `buffer`, at most its length. A body without any byte is one, whatever it is said to be encoded in.
     pub(super) fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+        let feed = self.feed();
+        if feed.ended && !feed.begun {
+            return Ok(Step::End);
+        }
         if let Decoder::DeflateStart(feed) = self {
             match feed.deflate_form() {
                 Some(form) => *self = form,
@@ -95,7 +102,7 @@ impl Decoder {
             }
         }
         let read = match self {
-            Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Gzip(decoder) => read_members(decoder, buffer),
             Decoder::DeflateStart(_) => unreachable!("the form was chosen above"),
             Decoder::Zlib(decoder) => decoder.read(buffer),
             Decoder::Deflate(decoder) => decoder.read(buffer),
@@ -122,15 +129,36 @@ impl Decoder {
     }
 }
 
+/// Reads members one behind the other. What follows the last one and begins none is padding, which browsers leave out too.
+fn read_members(decoder: &mut GzDecoder<Feed>, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        let read = decoder.read(buffer)?;
+        if read > 0 {
+            return Ok(read);
+        }
+        let feed = decoder.get_mut();
+        if !feed.ended && feed.input.len() < GZIP_MAGIC.len() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if !feed.input.starts_with(&GZIP_MAGIC) {
+            return Ok(0);
+        }
+        *decoder = GzDecoder::new(std::mem::take(feed));
+    }
+}
+
 /// Input as a reader that would block where more may follow.
 #[derive(Default)]
 pub(super) struct Feed {
     input: Bytes,
+    /// Whether there was any.
+    begun: bool,
     ended: bool,
 }
 
 impl Feed {
     fn push(&mut self, input: Bytes) {
+        self.begun |= !input.is_empty();
         self.input = match self.input.is_empty() {
             true => input,
             false => [self.input.as_ref(), input.as_ref()].concat().into(),

@@ -10,6 +10,7 @@
 //! bytes while holding counted bytes, and no two bodies can wait for each other.
 
 mod input;
+mod readings;
 
 use super::BodyError;
 use super::decode::Decoder;
@@ -20,7 +21,8 @@ use super::policy::{Action, Forbidden};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use sekisho_edm::{Finding, Reflected, Scanner};
+use readings::Readings;
+use sekisho_edm::{Finding, Reflected};
 use sekisho_ledger::NotDurable;
 use sekisho_model::{ByteRange, Disposition, Uninspectable, WithheldOutcome};
 use std::collections::{HashSet, VecDeque};
@@ -32,6 +34,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio::time::Sleep;
+use tokio::time::error::Elapsed;
 
 /// Bytes with findings that are gathered before they are recorded together; beyond, the part is recorded and waits.
 const PART_BYTES_MAX: u64 = 64 * 1024;
@@ -42,7 +45,8 @@ const STEP_BYTES_MAX: usize = 32 * 1024;
 /// Bytes after which a body lets its worker's other tasks run.
 const TURN_BYTES_MAX: usize = 256 * 1024;
 
-type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+/// Waits for room, as long as `held_wait`.
+type Acquire = Pin<Box<dyn Future<Output = Result<Result<OwnedSemaphorePermit, AcquireError>, Elapsed>> + Send>>;
 
 /// A body under inspection.
 pub(super) struct Flow<B> {
@@ -69,6 +73,8 @@ pub(super) struct Flow<B> {
     batch: Option<Batch>,
     trailers: Option<HeaderMap>,
     input: Input,
+    /// Nothing is released before all is scanned, up to [`PART_BYTES_MAX`] or the first finding.
+    holds_whole: bool,
     /// Bytes that the upstream still owes, where it said how many.
     owed: Option<u64>,
     permit: Option<OwnedSemaphorePermit>,
@@ -85,7 +91,7 @@ enum Examination {
     Sniffing { media: Media, start: BytesMut },
     /// They are scanned.
     Scanning {
-        scanner: Box<Scanner>,
+        readings: Readings,
         /// Where the route's policy may change the body.
         masker: Option<Masker>,
     },
@@ -149,6 +155,7 @@ where
             batch: None,
             trailers: None,
             input,
+            holds_whole: false,
             owed,
             permit: None,
             acquire: None,
@@ -177,6 +184,7 @@ where
             batch: None,
             trailers: None,
             input: Input::Finished,
+            holds_whole: false,
             owed: None,
             permit: None,
             acquire: None,
@@ -217,6 +225,19 @@ where
         }
     }
 
+    /// Keeps the first frame back until the whole body is scanned, where that is short.
+    pub(super) fn hold_whole(&mut self) {
+        self.holds_whole = true;
+    }
+
+    /// Whether the whole body was inspected already, and holds nothing.
+    pub(super) fn is_clean(&self) -> bool {
+        self.input == Input::Finished
+            && self.findings.is_empty()
+            && self.journal.is_inspected()
+            && !self.journal.has_findings()
+    }
+
     /// Makes the first frame ready before the head is sent, so that a refusal can still be a status. The head waits
     /// for the ledger always, for the upstream only where `wait_for_upstream`.
     pub(super) fn poll_first(&mut self, cx: &mut Context<'_>, wait: WaitForUpstream) -> Poll<Result<(), BodyError>> {
@@ -254,7 +275,9 @@ where
                 }
             }
             if self.findings.is_empty() {
-                if let Some(bytes) = self.take_releasable() {
+                if !self.waits_for_the_rest()
+                    && let Some(bytes) = self.take_releasable()
+                {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 if self.input == Input::Finished {
@@ -282,8 +305,13 @@ where
         }
     }
 
+    fn waits_for_the_rest(&self) -> bool {
+        self.holds_whole && self.input != Input::Finished && self.scanned - self.released < PART_BYTES_MAX
+    }
+
     /// Records the part's findings, where the route's policy lets them leave; else the body ends before the part.
     fn record(&mut self) -> Result<(), BodyError> {
+        self.holds_whole = false;
         if let Some(forbidden) = self.journal.judge(&self.findings)
             && let Err(forbidden) = self.mask(forbidden)
         {
@@ -304,10 +332,12 @@ where
 
     /// Replaces what the policy forbids in the held bytes, where it says so and that can be done; else gives it back.
     fn mask(&mut self, forbidden: Forbidden) -> Result<(), Forbidden> {
-        let Examination::Scanning { masker: Some(masker), .. } = &self.examination else { return Err(forbidden) };
+        let Examination::Scanning { masker: Some(masker), readings } = &self.examination else { return Err(forbidden) };
         let told = forbidden.findings.iter().map(|at| &self.findings[*at]);
         // What stands in a trailer has no place in the body.
-        if forbidden.action != Action::Mask || told.clone().any(|finding| finding.span.is_empty()) {
+        if forbidden.action != Action::Mask
+            || told.clone().any(|finding| finding.span.is_empty() || readings.is_second(finding))
+        {
             return Err(forbidden);
         }
         let places: Vec<ByteRange> = told.flat_map(Finding::places).collect();

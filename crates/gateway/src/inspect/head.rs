@@ -2,13 +2,18 @@
 //! would let a later response go around the inspection is removed. The reason phrase of the status never passes (`service`).
 //!
 //! Removed: validators and digests (`ETag`, `Last-Modified`, `Digest`, `Content-Digest`, `Repr-Digest`, `Content-MD5`)
-//! and `Accept-Ranges`. `Cache-Control: private, no-store` is set, in place of `Cache-Control`, `Expires` and `Pragma`,
-//! when somebody's data was found before the head left, or when the request had a session and the type is a page or
-//! data. Style sheets, scripts, images, fonts and media keep the upstream's rules: shared by all, they are worth caching.
+//! and `Accept-Ranges`. `Cache-Control: private, no-store` is set, in place of everything that tells a cache otherwise:
+//! - when somebody's data was found before the head left;
+//! - for a page or data on a route of customers, staff or partners, or in answer to a request with a session, a cookie or
+//!   `Authorization`;
+//! - for any other page or data that was not scanned to its end before the head left: what comes late is not in a cache by
+//!   then. A body of at most 64 KiB with a `Content-Length` is, so a site's public pages stay cacheable.
+//!
+//! Style sheets, scripts, images, fonts and media keep the upstream's rules: shared by all, they are worth caching.
 
 use super::Shared;
 use crate::headers::remove_all;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sekisho_edm::{Boundary, Charset, Finding, Reflected, Scanner, TextForm, lines_hold_nothing};
 use sekisho_model::ByteRange;
@@ -97,8 +102,10 @@ pub(super) fn clean(headers: &mut HeaderMap) {
 
 /// Keeps a response out of every cache.
 pub(super) fn forbid_caching(headers: &mut HeaderMap) {
-    headers.remove(EXPIRES);
-    headers.remove(PRAGMA);
+    remove_all(headers, |name| {
+        matches!(name, "expires" | "pragma" | "surrogate-control" | "edge-control" | "x-accel-expires")
+            || name.ends_with("cdn-cache-control")
+    });
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }
 

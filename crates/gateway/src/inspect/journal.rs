@@ -252,6 +252,11 @@ impl Journal {
         self.policy.continuity || stake == Stake::NoSubject
     }
 
+    /// Whether nothing so far kept the response from being inspected.
+    pub(super) fn is_inspected(&self) -> bool {
+        self.inspection == Inspection::Inspected
+    }
+
     /// Whether somebody's data was found.
     pub(super) fn has_findings(&self) -> bool {
         self.opened_with.is_some()

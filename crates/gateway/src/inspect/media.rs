@@ -1,7 +1,8 @@
 //! Is this body text, and in which character set?
 //!
 //! The rules, in this order:
-//! 1. A body whose first bytes are those of a container (ZIP and office files, PDF, gzip, 7z, RAR) is a `Container`.
+//! 1. A body whose first bytes are those of a container (ZIP and office files, PDF, gzip, bzip2, xz, zstd, 7z, RAR) is a
+//!    `Container`.
 //! 2. A declared text type is scanned: `text/*`, JSON, XML (`+json`, `+xml`, so SVG too), JavaScript, forms, CSV,
 //!    event streams, newline-delimited JSON, multipart (save byteranges).
 //! 3. Every other type, and a missing one, is sniffed: the first 1024 bytes without control characters are text and
@@ -10,7 +11,13 @@
 //!
 //! Character set: a byte order mark, then `charset=`, then (JSON and event streams are UTF-8 by definition)
 //! `<meta charset>` or the XML declaration in the first 1024 bytes, then, where these bytes are no UTF-8, the one of
-//! ISO-2022-JP, Shift_JIS and EUC-JP in which they are well-formed, then UTF-8. A set without a reader is `Charset`.
+//! ISO-2022-JP, Shift_JIS and EUC-JP in which they are well-formed, then UTF-8.
+//!
+//! What a body says of itself is not believed alone, as whoever receives it may look for himself:
+//! - Read as ISO-2022-JP or UTF-16, in which ASCII can be hidden, it is read as UTF-8 besides (or as the set that it declares,
+//!   where a byte order mark says UTF-16).
+//! - Declared text with a container's first bytes is a `Container`, and one in a set without a reader is `Charset`; both are
+//!   read as UTF-8 all the same.
 
 use super::mask::Syntax;
 use http::HeaderMap;
@@ -24,6 +31,16 @@ pub const SNIFF_BYTES: usize = 1024;
 
 /// Bytes that decide when type and character set are declared: a byte order mark or a container's first bytes.
 const MAGIC_BYTES: usize = 6;
+
+/// How a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) form: TextForm,
+    /// A second character set, in which somebody may read it.
+    pub(super) other: Option<Charset>,
+    /// Why more may be in it than is read.
+    pub(super) doubt: Option<Uninspectable>,
+}
 
 /// What the head says of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +119,10 @@ impl Media {
     }
 
     /// Decides from the body's first bytes how it is scanned, or why it is not.
-    pub(super) fn decide(&self, start: &[u8]) -> Result<TextForm, Uninspectable> {
+    pub(super) fn decide(&self, start: &[u8]) -> Result<Reading, Uninspectable> {
         let start = &start[..start.len().min(self.sniff_bytes())];
-        if is_container(start) {
+        let container = is_container(start).then_some(Uninspectable::Container);
+        if container.is_some() && self.class != Class::Text {
             return Err(Uninspectable::Container);
         }
         let mark = byte_order_mark(start);
@@ -119,12 +137,23 @@ impl Media {
             (None, Declared::Nothing) => declared_inside(start),
             (None, declared) => declared,
         };
-        let charset = match declared {
-            Declared::Charset(charset) => charset,
-            Declared::Unreadable => return Err(Uninspectable::Charset),
+        let (charset, other) = match declared {
+            Declared::Charset(charset) => (charset, self.besides(charset)),
+            Declared::Unreadable => (Charset::Utf8, None),
             Declared::Nothing => guess(start),
         };
-        Ok(TextForm { charset, boundary: self.boundary })
+        let unreadable = (declared == Declared::Unreadable).then_some(Uninspectable::Charset);
+        let form = TextForm { charset, boundary: self.boundary };
+        Ok(Reading { form, other, doubt: container.or(unreadable) })
+    }
+
+    /// The set in which a body is read beside one that can hide ASCII.
+    fn besides(&self, charset: Charset) -> Option<Charset> {
+        match (charset, self.charset) {
+            (Charset::Utf8 | Charset::ShiftJis | Charset::EucJp, _) => None,
+            (_, Declared::Charset(declared @ (Charset::ShiftJis | Charset::EucJp))) => Some(declared),
+            _ => Some(Charset::Utf8),
+        }
     }
 }
 
@@ -133,7 +162,8 @@ impl Media {
 /// # Errors
 /// They are a container's, or no text, or text in a character set without a reader.
 pub fn text_form(start: &[u8]) -> Result<TextForm, Uninspectable> {
-    Media::of(&HeaderMap::new()).decide(start)
+    let reading = Media::of(&HeaderMap::new()).decide(start)?;
+    reading.doubt.map_or(Ok(reading.form), Err)
 }
 
 /// A type that is not said, or is text, may be JSON too: browsers and programs look for themselves.
@@ -190,9 +220,19 @@ fn declared(label: &str) -> Declared {
 }
 
 fn is_container(start: &[u8]) -> bool {
-    let magics: [&[u8]; 7] =
-        [b"PK\x03\x04", b"PK\x05\x06", b"%PDF-", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\xd0\xcf\x11\xe0"];
-    magics.iter().any(|magic| start.starts_with(magic))
+    let is_bzip2 = matches!(start, [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..]);
+    let magics: [&[u8]; 9] = [
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"%PDF-",
+        b"\x1f\x8b",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!",
+        b"\xd0\xcf\x11\xe0",
+        b"\xfd7zXZ\0",
+        b"\x28\xb5\x2f\xfd",
+    ];
+    is_bzip2 || magics.iter().any(|magic| start.starts_with(magic))
 }
 
 fn byte_order_mark(start: &[u8]) -> Option<Charset> {
@@ -232,21 +272,25 @@ fn after<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     (end > 0).then(|| &value[..end])
 }
 
-/// The set in which undeclared bytes are well-formed; a character cut by the last byte is no error.
-fn guess(start: &[u8]) -> Charset {
+/// The set in which undeclared bytes are well-formed, and a second one where ASCII may be hidden; a character cut by the
+/// last byte is no error.
+fn guess(start: &[u8]) -> (Charset, Option<Charset>) {
     if [&b"\x1b$B"[..], b"\x1b$@", b"\x1b(J", b"\x1b(I"]
         .iter()
         .any(|escape| memchr::memmem::find(start, escape).is_some())
     {
-        return Charset::Iso2022Jp;
+        return match is_well_formed(encoding_rs::ISO_2022_JP, start) {
+            true => (Charset::Iso2022Jp, Some(Charset::Utf8)),
+            false => (Charset::Utf8, Some(Charset::Iso2022Jp)),
+        };
     }
     let is_utf8 = std::str::from_utf8(start).map_or_else(|err| err.error_len().is_none(), |_| true);
     if is_utf8 {
-        return Charset::Utf8;
+        return (Charset::Utf8, None);
     }
     let sets = [(encoding_rs::EUC_JP, Charset::EucJp), (encoding_rs::SHIFT_JIS, Charset::ShiftJis)];
     let well_formed = sets.into_iter().find(|(encoding, _)| is_well_formed(encoding, start));
-    well_formed.map_or(Charset::Utf8, |(_, charset)| charset)
+    (well_formed.map_or(Charset::Utf8, |(_, charset)| charset), None)
 }
 
 fn is_well_formed(encoding: &'static encoding_rs::Encoding, bytes: &[u8]) -> bool {

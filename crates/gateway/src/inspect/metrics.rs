@@ -26,6 +26,8 @@ pub struct InspectionCounters {
     pub waits: Counter,
     /// Parts whose findings were durable already and did not wait.
     pub waits_saved: Counter,
+    /// Bodies for which no room was left within `held_wait`.
+    pub held_too_long: Counter,
     /// Records that could not be appended.
     pub records_lost: Counter,
     /// Suspect records.

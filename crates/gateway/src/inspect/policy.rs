@@ -33,6 +33,12 @@ impl RouteClass {
     pub fn needs_account(self) -> bool {
         matches!(self, RouteClass::Staff | RouteClass::Partner)
     }
+
+    /// Whether its responses are made for whoever asked.
+    #[must_use]
+    pub fn is_personal(self) -> bool {
+        matches!(self, RouteClass::Own | RouteClass::Staff | RouteClass::Partner)
+    }
 }
 
 /// What is done with a part that a rule forbids; a later one is the stricter.

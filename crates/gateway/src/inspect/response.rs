@@ -23,6 +23,7 @@ use std::time::Duration;
 const HEAD_WAITS_BYTES_MAX: u64 = 64 * 1024;
 
 const UNRECORDED: &str = "503 The answer cannot be recorded now, and so is withheld. Please try again later.\n";
+const HELD: &str = "503 Too many answers are on their way now. Please try again later.\n";
 const PARTIAL: &str = "502 The server sent a part of an answer that was not asked for.\n";
 const WITHHELD: &str = "403 この内容は表示できません。お困りのときは、お客様窓口へご連絡ください。\n\
                         403 This answer is withheld: it holds data that this session may not see.\n";
@@ -41,6 +42,7 @@ pub(super) struct Examiner {
     pub(super) journal: Box<Journal>,
     pub(super) method: Method,
     pub(super) policy: RoutePolicy,
+    pub(super) is_personal: bool,
     pub(super) reflected: Arc<Reflected>,
     pub(super) bounds: Arc<Bounds>,
 }
@@ -98,14 +100,18 @@ impl Examiner {
             }
         }
         head::clean(&mut head.headers);
-        let has_session = self.journal.transaction.session.is_some();
-        if has_session && !head::is_asset(&head.headers) {
+        let is_shared = head::is_asset(&head.headers);
+        if self.is_personal && !is_shared {
             head::forbid_caching(&mut head.headers);
         }
+        // Whether the upstream's word on caching stands only for a page that is known to be clean.
+        let must_be_clean = !self.is_personal && !is_shared;
         let is_empty = has_no_body(&self.method, &head, &body);
         if is_empty {
             self.journal.without_body();
-            if self.journal.has_findings() {
+            // The head of a page that nobody looked at says what a cache may do with that.
+            let is_of_another = self.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
+            if self.journal.has_findings() || must_be_clean && is_of_another {
                 head::forbid_caching(&mut head.headers);
             }
             let body = Box::new(Flow::new(body, self.journal, Treatment::passing()));
@@ -117,11 +123,17 @@ impl Examiner {
         };
         let treatment = self.treatment(&mut head.headers);
         let mut body = Box::new(Flow::new(body, self.journal, treatment));
+        if must_be_clean && wait == WaitForUpstream::Yes {
+            body.hold_whole();
+        }
         match poll_fn(|cx| body.poll_first(cx, wait)).await {
             Ok(()) => {}
             Err(BodyError::Ledger(_)) => {
                 let journal = body.into_journal();
                 return refuse(journal, Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, UNRECORDED);
+            }
+            Err(BodyError::Held) => {
+                return refuse(body.into_journal(), Disposition::Refused, StatusCode::SERVICE_UNAVAILABLE, HELD);
             }
             Err(BodyError::Withheld) => {
                 return refuse(body.into_journal(), Disposition::Blocked, StatusCode::FORBIDDEN, WITHHELD);
@@ -130,7 +142,7 @@ impl Examiner {
                 return refuse(body.into_journal(), Disposition::UpstreamFailed, StatusCode::BAD_GATEWAY, BROKEN);
             }
         }
-        if body.journal().has_findings() {
+        if body.journal().has_findings() || must_be_clean && !body.is_clean() {
             head::forbid_caching(&mut head.headers);
         }
         let is_empty = body.is_finished();
@@ -184,8 +196,9 @@ impl Examiner {
                 }
             },
             Encoded::Unknown => {
+                // The label may be wrong, or nobody's to read: what the bytes hold as they are is found all the same.
                 self.journal.not_inspectable(Uninspectable::ContentEncoding);
-                return Treatment { reflected, ..Treatment::passing() };
+                None
             }
         };
         if decoder.is_some() {

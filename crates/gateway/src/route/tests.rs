@@ -47,6 +47,7 @@ fn the_longest_prefix_on_segment_boundaries_wins() {
 fn a_host_of_its_own_comes_before_any_host() {
     check("staff.example", "/admin/x", Choice::Route(3));
     check("STAFF.example", "/admin/x", Choice::Route(3));
+    check("staff.example.", "/admin/x", Choice::Route(3));
     check("a.example", "/admin/x", Choice::Route(4));
     check("staff.example", "/my", Choice::Route(1));
     assert_eq!(RouteTable::new(vec![route(Some("a.example"), "/")]).choose("b.example", "/"), Choice::NoRoute);
@@ -68,6 +69,14 @@ fn a_path_that_could_mean_another_route_is_refused() {
         "/admin/../my",
         "/admin/%2e%2e/my",
         "/my%2forders",
+        "/Admin",
+        "/ADMIN/list",
+        "/x/../Admin",
+        "/%41dmin",
+        "/my/Orders",
+        "/my%u002forders",
+        "/%u0061dmin",
+        "/x%u002f..%u005cadmin",
     ] {
         check("a.example", path, Choice::Ambiguous);
     }
@@ -75,7 +84,20 @@ fn a_path_that_could_mean_another_route_is_refused() {
 
 #[test]
 fn an_odd_path_that_means_one_route_in_every_reading_passes() {
-    for path in ["/news//today", "/a/../b", "/search/%E7%AE%B1%E6%A0%B9", "/a;b=c", "/a%2fb", "/%", "/...", "/100%25"] {
+    for path in [
+        "/News/Today",
+        "/%u7bb1%u6839",
+        "/%u",
+        "/%uzzzz",
+        "/news//today",
+        "/a/../b",
+        "/search/%E7%AE%B1%E6%A0%B9",
+        "/a;b=c",
+        "/a%2fb",
+        "/%",
+        "/...",
+        "/100%25",
+    ] {
         check("a.example", path, Choice::Route(0));
     }
     check("a.example", "/my/a%20b//c", Choice::Route(1));
@@ -90,7 +112,18 @@ fn a_shape_never_shows_a_segment_that_might_be_a_persons() {
         ("/", "/"),
         ("/login", "/login"),
         ("/my/orders/12345678", "/my"),
-        ("/api.v2/x", "/api.v2"),
+        ("/index.html", "/index.html"),
+        ("/robots.txt", "/robots.txt"),
+        ("/order_history", "/order_history"),
+        ("/open-account", "/open-account"),
+        ("/v2/x", "/v2"),
+        ("/api-v1/x", "/api-v1"),
+        ("/taro.yamada", "/{…}"),
+        ("/taro.yamada-1", "/{…}"),
+        ("/taro.yamada.html", "/{…}"),
+        ("/taro1", "/{…}"),
+        ("/hk-123-456", "/{…}"),
+        ("/hk-v123", "/{…}"),
         ("/taro@example.com", "/{…}"),
         ("/12345678", "/{…}"),
         ("/a12345678", "/{…}"),
@@ -106,12 +139,21 @@ fn a_shape_never_shows_a_segment_that_might_be_a_persons() {
 #[test]
 fn shapes_beyond_the_limit_share_one_name() {
     let shapes = RouteShapes::default();
-    let word = |n: usize| format!("/w{}-{}", n / 100, n % 100);
+    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("small"));
+    let word = |n: usize| format!("/w{}{}{}", letter(n / 676), letter(n / 26), letter(n));
     for n in 0..SHAPES_MAX {
         assert_eq!(shapes.name(&word(n)), word(n));
     }
     assert_eq!(shapes.name(&word(SHAPES_MAX)), SHAPE_OTHER);
     assert_eq!(shapes.name(&word(3)), word(3));
+}
+
+#[test]
+fn case_counts_where_the_operator_tells_two_routes_apart_by_it() {
+    let table = RouteTable::new(vec![route(None, "/"), route(None, "/Docs"), route(None, "/docs")]);
+    assert_eq!(table.choose("a.example", "/Docs/x"), Choice::Route(1));
+    assert_eq!(table.choose("a.example", "/docs/x"), Choice::Route(2));
+    assert_eq!(table.choose("a.example", "/DOCS/x"), Choice::Ambiguous);
 }
 
 proptest! {

@@ -50,3 +50,17 @@ fn health_names_the_ledger_and_the_registers() {
     assert!(json["registers"].is_array());
     assert_eq!(admin(&gateway, "/other").status(), 404);
 }
+
+#[test]
+fn a_client_that_leaves_before_its_answer_is_counted_as_gone() {
+    let site = Site::raw(|mut wire| drop(wire.rest()));
+    let gateway = start(&site, |config| config.admin = Some("127.0.0.1:0".parse().unwrap()));
+    let mut wire = connect(&gateway);
+    wire.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    until("the request reaches the site", || site.connections() > 0);
+    drop(wire);
+    until("it is counted", || {
+        let page = admin(&gateway, "/metrics");
+        page.text().lines().any(|line| line == "sekisho_outcomes_total{reason=\"client_gone\"} 1")
+    });
+}

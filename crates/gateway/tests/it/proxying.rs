@@ -301,3 +301,38 @@ fn a_large_response_streams_in_bounded_memory() {
     // What the site could send before the client read it lay in socket buffers and in the gateway together.
     assert!(ahead_max < 64 * 1024 * 1024, "{ahead_max} bytes were held between site and client");
 }
+
+#[test]
+fn a_coding_of_the_transfer_that_is_not_taken_off_is_502_and_a_length_beside_it_is_not_believed() {
+    let site = Site::new(|request, wire| {
+        match request.target() {
+            "/coded" => wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+            "/coded-to-the-end" => wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello"),
+            _ => wire.send(
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            ),
+        }
+        Then::Close
+    });
+    let gateway = start(&site, |_| {});
+    assert_eq!(get(&gateway, "/coded").status(), 502);
+    assert_eq!(get(&gateway, "/coded-to-the-end").status(), 502);
+    let answer = get(&gateway, "/both");
+    assert_eq!((answer.status(), answer.text()), (200, "hello"));
+    assert_eq!(answer.header("content-length"), None);
+}
+
+#[test]
+fn a_body_that_breaks_off_never_looks_whole_in_http_1_0() {
+    let site = Site::new(|_, wire| {
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        wire.send(&format!("11170\r\n{}\r\n", "a".repeat(70_000)));
+        Then::Close
+    });
+    let gateway = start(&site, |_| {});
+    let mut tcp = std::net::TcpStream::connect(gateway.addresses()[0]).unwrap();
+    std::io::Write::write_all(&mut tcp, b"GET / HTTP/1.0\r\nhost: a.example\r\n\r\n").unwrap();
+    let mut read = Vec::new();
+    let end = tcp.read_to_end(&mut read);
+    assert_eq!(end.map_err(|err| err.kind()), Err(std::io::ErrorKind::ConnectionReset), "{} bytes", read.len());
+}

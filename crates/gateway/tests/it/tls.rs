@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate for `localhost` in a directory of its own.
@@ -68,11 +69,26 @@ pub(crate) fn on_a_runtime<T>(task: impl Future<Output = T>) -> T {
 }
 
 pub(crate) async fn http2(gateway: &Gateway, certificate: &Certificate) -> SendRequest<Full<Bytes>> {
+    http2_with_window(gateway, certificate, 1 << 20).await
+}
+
+/// A connection on which the test speaks HTTP/2 itself.
+pub(crate) async fn http2_wire(gateway: &Gateway, certificate: &Certificate) -> TlsStream<tokio::net::TcpStream> {
     let tcp = tokio::net::TcpStream::connect(gateway.addresses()[0]).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let tls = certificate.connector(b"h2").connect(name, tcp).await.unwrap();
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+    certificate.connector(b"h2").connect(name, tcp).await.unwrap()
+}
+
+/// A client that takes so many bytes of each response before it has read any.
+pub(crate) async fn http2_with_window(
+    gateway: &Gateway,
+    certificate: &Certificate,
+    window_bytes: u32,
+) -> SendRequest<Full<Bytes>> {
+    let tls = http2_wire(gateway, certificate).await;
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window_bytes);
+    let (sender, connection) = builder.handshake(TokioIo::new(tls)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -125,6 +141,48 @@ fn http2_requests_have_the_same_limits() {
             assert_eq!(sender.send_request(request).await.unwrap().status(), status, "{fields} fields");
         }
     });
+}
+
+/// A name and a value.
+type Field = (&'static str, &'static str);
+
+#[test]
+fn http2_heads_are_held_to_the_rules_of_the_head_gate() {
+    let site = Site::saying("ok");
+    let certificate = Certificate::new();
+    let gateway = start(&site, |config| certificate.serve(config));
+    let good = "https://localhost/";
+    on_a_runtime(async {
+        let cases: [(&str, &[Field], u16); 18] = [
+            (good, &[], 200),
+            (good, &[("content-length", "5"), ("x_trace", "1")], 200),
+            ("https://localhost/a?b=%E7%AE%B1", &[], 200),
+            ("https://a,for=6.6.6.6/", &[], 400),
+            ("https://a;for=6.6.6.6/", &[], 400),
+            ("https://a'b(c)*+!/", &[], 400),
+            ("https://a%41/", &[], 400),
+            ("https://a:99999999/", &[], 400),
+            ("https://u@a/", &[], 400),
+            ("https://localhost/箱根", &[], 400),
+            ("https://localhost/?q=箱根", &[], 400),
+            (good, &[("content-length", "")], 400),
+            (good, &[("content-length", "+5")], 400),
+            (good, &[("content-length", "5"), ("content-length", "7")], 400),
+            (good, &[("content-length", "5"), ("content-length", "5")], 400),
+            (good, &[("content_length", "3")], 400),
+            (good, &[("transfer_encoding", "chunked")], 400),
+            (good, &[("x_forwarded_for", "9.9.9.9")], 400),
+        ];
+        for (target, fields, status) in cases {
+            let Ok(builder) = http::Uri::try_from(target).map(http::Request::post) else { continue };
+            let request = fields.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
+            let request = request.body(Full::from("hello")).unwrap();
+            // What cannot even be framed is refused by the protocol itself.
+            let answer = http2(&gateway, &certificate).await.send_request(request).await;
+            assert_eq!(answer.map_or(400, |answer| answer.status().as_u16()), status, "{target} {fields:?}");
+        }
+    });
+    assert_eq!(site.seen().len(), 3, "nothing of the others reached the site");
 }
 
 #[test]

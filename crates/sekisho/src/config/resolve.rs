@@ -345,6 +345,7 @@ impl<'a> Reading<'a> {
         set("first_byte", &mut deadlines.first_byte);
         set("response_body_idle", &mut deadlines.response_body_idle);
         set("idle_flush", &mut deadlines.idle_flush);
+        set("held_wait", &mut deadlines.held_wait);
         set("shutdown", &mut deadlines.shutdown);
         section.refuse_unknown();
         deadlines
@@ -365,6 +366,8 @@ impl<'a> Reading<'a> {
         set(&mut limits.request_head_bytes_max, size("request_head_bytes_max"));
         set(&mut limits.request_headers_max, number("request_headers_max"));
         limits.request_body_bytes_max = size("request_body_bytes_max").unwrap_or(limits.request_body_bytes_max);
+        limits.request_body_bytes_per_second_min =
+            number("request_body_bytes_per_second_min").unwrap_or(limits.request_body_bytes_per_second_min);
         set(&mut limits.response_head_bytes_max, size("response_head_bytes_max"));
         limits.decoded_body_bytes_max = size("decoded_body_bytes_max").unwrap_or(limits.decoded_body_bytes_max);
         set(&mut limits.held_bytes_max, size("held_bytes_max"));

@@ -5,11 +5,13 @@ use super::super::decode::Step;
 use super::super::head::findings_in_trailers;
 use super::super::journal::Journal;
 use super::super::mask::{Masker, Syntax};
+use super::super::media;
+use super::readings::Readings;
 use super::{Examination, Flow, Input, STEP_BYTES_MAX, TURN_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
-use sekisho_edm::{Reflected, Scanner, TextForm};
+use sekisho_edm::Reflected;
 use sekisho_model::{Disposition, Uninspectable};
 use std::error::Error;
 use std::future::Future;
@@ -17,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 impl<B> Flow<B>
 where
@@ -31,9 +34,8 @@ where
             return Poll::Pending;
         }
         if !self.incoming.is_empty() {
-            ready!(self.poll_permit(cx));
-            self.scan_step();
-            return Poll::Ready(Ok(()));
+            let permit = ready!(self.poll_permit(cx));
+            return Poll::Ready(permit.map(|()| self.scan_step()));
         }
         match self.decode_step() {
             Ok(Progress::Made) => return Poll::Ready(Ok(())),
@@ -116,42 +118,53 @@ where
         ready!(self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_flush))).as_mut().poll(cx));
         self.idle = None;
         self.decide(Hurry::Now);
-        if let Examination::Scanning { scanner, .. } = &mut self.examination
+        if let Examination::Scanning { readings, .. } = &mut self.examination
             && self.safe_until < self.scanned
         {
-            scanner.flush_idle(&mut self.findings);
+            readings.flush_idle(&mut self.findings);
             self.safe_until = self.scanned;
             self.journal.not_inspectable(Uninspectable::IdleFlush);
         }
         Poll::Ready(())
     }
 
-    /// Counts the piece against the semaphore. Waits only when nothing counted is held.
-    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Counts the piece against the semaphore. Waits only when nothing counted is held, and at most `held_wait`.
+    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         if !matches!(self.examination, Examination::Scanning { .. }) {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         let held = &self.journal.shared.held;
         let bytes = held.permits_for(self.incoming.len().min(STEP_BYTES_MAX));
         if self.acquire.is_none() {
             if let Ok(permit) = Arc::clone(&held.semaphore).try_acquire_many_owned(bytes) {
                 self.keep(permit);
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
             if self.permit.is_some() && !self.findings.is_empty() {
                 // Pending with findings makes the caller record them, wait for the ledger and release.
                 return Poll::Pending;
             }
+            if self.waits_for_the_rest() && !self.held.is_empty() {
+                // What was kept back goes first.
+                self.holds_whole = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             self.permit = None;
-            self.acquire = Some(Box::pin(Arc::clone(&held.semaphore).acquire_many_owned(bytes)));
+            let acquire = Arc::clone(&held.semaphore).acquire_many_owned(bytes);
+            self.acquire = Some(Box::pin(timeout(self.journal.bounds().held_wait, acquire)));
         }
         if let Some(acquire) = &mut self.acquire {
             let permit = ready!(acquire.as_mut().poll(cx));
             self.acquire = None;
+            let Ok(permit) = permit else {
+                self.journal.shared.counters.held_too_long.add(1);
+                return Poll::Ready(Err(self.fail(Disposition::Refused, BodyError::Held)));
+            };
             // The semaphore is never closed.
             permit.into_iter().for_each(|permit| self.keep(permit));
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     fn keep(&mut self, permit: OwnedSemaphorePermit) {
@@ -170,8 +183,8 @@ where
             _ => self.incoming.split_to(self.incoming.len().min(STEP_BYTES_MAX)),
         };
         self.scanned += piece.len() as u64;
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            let safe_until = scanner.feed(&piece, &mut self.findings);
+        if let Examination::Scanning { readings, .. } = &mut self.examination {
+            let safe_until = readings.feed(&piece, &mut self.findings);
             self.safe_until = self.safe_until.max(safe_until);
             self.turn_bytes += piece.len();
             self.journal.shared.counters.bytes_scanned.add(piece.len() as u64);
@@ -198,9 +211,9 @@ where
             self.incoming = std::mem::take(start).freeze();
         }
         self.examination = match media.decide(&self.incoming) {
-            Ok(form) => {
-                let syntax = media.syntax();
-                scanning(&self.journal, form, syntax, self.reflected.clone().unwrap_or_default())
+            Ok(reading) => {
+                reading.doubt.into_iter().for_each(|doubt| self.journal.not_inspectable(doubt));
+                scanning(&self.journal, reading, media.syntax(), self.reflected.clone().unwrap_or_default())
             }
             Err(reason) => {
                 self.journal.not_inspectable(reason);
@@ -239,10 +252,7 @@ where
             Some(left) => self.decoded_bytes_left = left,
             None => {
                 self.decoded_bytes_left = 0;
-                if let Examination::Scanning { scanner, .. } = &mut self.examination {
-                    scanner.finish(&mut self.findings);
-                    self.safe_until = self.scanned;
-                }
+                self.finish_scan();
                 self.examination = Examination::Passing;
                 self.journal.not_inspectable(Uninspectable::DecodeLimit);
             }
@@ -255,12 +265,20 @@ where
         if !self.incoming.is_empty() {
             return;
         }
-        if let Examination::Scanning { scanner, .. } = &mut self.examination {
-            scanner.finish(&mut self.findings);
-        }
-        self.safe_until = self.scanned;
+        self.finish_scan();
         self.input = Input::Finished;
         self.upstream = None;
+    }
+
+    /// No more is scanned: what is pending is found.
+    fn finish_scan(&mut self) {
+        if let Examination::Scanning { readings, .. } = &mut self.examination {
+            readings.finish(&mut self.findings);
+            if readings.is_malformed() {
+                self.journal.not_inspectable(Uninspectable::Charset);
+            }
+        }
+        self.safe_until = self.scanned;
     }
 }
 
@@ -275,8 +293,9 @@ enum Progress {
     None,
 }
 
-fn scanning(journal: &Journal, form: TextForm, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
+fn scanning(journal: &Journal, reading: media::Reading, syntax: Syntax, reflected: Arc<Reflected>) -> Examination {
+    let media::Reading { form, other, .. } = reading;
     let index = journal.shared.index.load_full();
     let masker = journal.withholds().then(|| Masker::new(form.charset, syntax));
-    Examination::Scanning { scanner: Box::new(Scanner::new(index, form, reflected)), masker }
+    Examination::Scanning { readings: Readings::new(index, form, other, reflected), masker }
 }

@@ -1,4 +1,4 @@
-use super::harness::{HANAKO, Script, Site, Step, page, read};
+use super::harness::{HANAKO, Script, Site, Step, now, page, read};
 use crate::config::Limits;
 use crate::inspect::BodyError;
 use flate2::Compression;
@@ -87,6 +87,27 @@ async fn a_broken_encoding_never_looks_complete() {
 }
 
 #[tokio::test]
+async fn an_empty_body_is_one_in_any_encoding_and_what_follows_gzip_is_left_out() {
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let (bytes, _, err) = read(get(&Site::new(), encoding, &[]).await).await;
+        assert!(err.is_none() && bytes.is_empty(), "{encoding}: {err:?}");
+    }
+    let member = encoded("gzip", HANAKO.as_bytes());
+    for (tail, members) in
+        [(&[0; 512][..], 1), (b"\0", 1), (b"\x1f", 1), (&member, 2), (&[&member[..], &[0; 9]].concat(), 2)]
+    {
+        let body = [&member, tail].concat();
+        for pieces in [vec![&body[..]], body.chunks(1).collect()] {
+            let site = Site::new();
+            let (bytes, _, err) = read(get(&site, "gzip", &pieces).await).await;
+            assert!(err.is_none(), "{err:?}");
+            assert_eq!(bytes, HANAKO.repeat(members).as_bytes());
+            assert_eq!(site.end().0, Inspection::Inspected);
+        }
+    }
+}
+
+#[tokio::test]
 async fn beyond_its_bound_a_bomb_passes_decoded_and_says_so() {
     let limits = Limits { decoded_body_bytes_max: 100_000, ..Limits::default() };
     let site = Site::with(&limits);
@@ -100,13 +121,82 @@ async fn beyond_its_bound_a_bomb_passes_decoded_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_unknown_encoding_passes_as_it_is() {
+async fn an_unknown_encoding_passes_as_it_is_and_what_it_holds_in_clear_is_recorded() {
     for encoding in ["compress", "gzip, br"] {
         let site = Site::new();
-        let response = get(&site, encoding, &[b"whatever"]).await;
+        let response = get(&site, encoding, &[HANAKO.as_bytes()]).await;
         assert_eq!(response.headers()["content-encoding"], encoding);
-        assert_eq!(read(response).await.0, b"whatever");
+        assert_eq!(read(response).await.0, HANAKO.as_bytes());
         assert_eq!(site.end().0, not(Uninspectable::ContentEncoding));
+        assert_eq!(site.exposed().len(), 1);
+    }
+}
+
+/// What is recorded of a body that is sent whole, and of one that is sent byte for byte.
+async fn found(media: &str, body: &[u8]) -> (usize, Inspection) {
+    let mut results = Vec::new();
+    for pieces in [vec![body], body.chunks(1).collect()] {
+        let site = Site::new();
+        let (bytes, _, err) = read(site.get(page(media, Script::streamed(&pieces))).await).await;
+        assert!(err.is_none() && bytes == body, "{media}");
+        let subjects: std::collections::HashSet<u32> = site.exposed().into_iter().map(|(id, ..)| id).collect();
+        results.push((subjects.len(), site.end().0));
+    }
+    assert_eq!(results[0], results[1], "{media}: pieces");
+    results[0]
+}
+
+#[tokio::test]
+async fn sco_1_no_character_set_hides_what_another_reader_sees() {
+    let both = b"note\n\x1b$B\nhanako@example.jp\ntaro@example.jp\n";
+    let marked = [&b"\xff\xfe"[..], both].concat();
+    let shifted = [&b"<meta charset=iso-2022-jp>\x1b$B"[..], both].concat();
+    // A mark of UTF-16 in front of an odd number of bytes is malformed however it is read.
+    let charset = not(Uninspectable::Charset);
+    for (media, body, inspection) in [
+        ("text/csv", &both[..], Inspection::Inspected),
+        ("application/json; charset=iso-2022-jp", both, Inspection::Inspected),
+        ("text/html", &shifted, Inspection::Inspected),
+        ("text/html; charset=utf-16le", both, Inspection::Inspected),
+        ("text/html; charset=utf-16be", both, Inspection::Inspected),
+        ("text/plain", &marked, charset),
+        ("text/plain; charset=shift_jis", &marked, charset),
+    ] {
+        assert_eq!(found(media, body).await, (2, inspection), "{media}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_or_a_set_without_a_reader_that_is_declared_as_text_is_read_all_the_same() {
+    let (container, charset) = (not(Uninspectable::Container), not(Uninspectable::Charset));
+    for (media, body, inspection) in [
+        ("text/csv", &b"Rar!,mail\n1,hanako@example.jp\n"[..], container),
+        ("text/plain", b"%PDF-1.7 hanako@example.jp", container),
+        ("application/json", b"PK\x03\x04 hanako@example.jp", container),
+        ("text/plain", b"BZh91AY&SY hanako@example.jp", container),
+        ("text/html; charset=utf-7", HANAKO.as_bytes(), charset),
+        ("text/html; charset=gbk", HANAKO.as_bytes(), charset),
+        ("text/html; charset=foo", HANAKO.as_bytes(), charset),
+        ("text/html", b"<meta charset=foo> hanako@example.jp", charset),
+    ] {
+        assert_eq!(found(media, body).await, (1, inspection), "{media}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_none_of_the_body_s_character_set_are_told() {
+    let (sjis, ..) = encoding_rs::SHIFT_JIS.encode(HANAKO);
+    let late = [" ".repeat(2_000).as_bytes(), &sjis].concat();
+    let replaced = format!("\u{fffd} {HANAKO}");
+    for (media, body, inspection) in [
+        ("text/html; charset=UTF-8", &sjis[..], not(Uninspectable::Charset)),
+        ("text/html", &late, not(Uninspectable::Charset)),
+        ("text/html; charset=shift_jis", HANAKO.as_bytes(), not(Uninspectable::Charset)),
+        ("text/html; charset=shift_jis", &sjis, Inspection::Inspected),
+        ("text/html; charset=UTF-8", HANAKO.as_bytes(), Inspection::Inspected),
+        ("text/html; charset=UTF-8", replaced.as_bytes(), Inspection::Inspected),
+    ] {
+        assert_eq!(found(media, body).await, (1, inspection), "{media}");
     }
 }
 
@@ -119,7 +209,7 @@ async fn the_type_and_the_first_bytes_decide() {
     let (jis, ..) = encoding_rs::ISO_2022_JP.encode(HANAKO);
     let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(HANAKO.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let meta = encoding_rs::SHIFT_JIS.encode(&format!("<html><META charset='Shift_JIS'>{HANAKO}")).0.into_owned();
-    let cases: [(&str, &[u8], Inspection); 20] = [
+    let cases: [(&str, &[u8], Inspection); 19] = [
         ("text/html", text, Inspection::Inspected),
         ("text/csv", text, Inspection::Inspected),
         ("application/json", text, Inspection::Inspected),
@@ -134,7 +224,6 @@ async fn the_type_and_the_first_bytes_decide() {
         ("application/zip", b"PK\x03\x04....", not(Uninspectable::Container)),
         ("text/plain", b"PK\x03\x04....", not(Uninspectable::Container)),
         ("application/pdf", b"%PDF-1.7 hanako@example.jp", not(Uninspectable::Container)),
-        ("text/html; charset=utf-7", text, not(Uninspectable::Charset)),
         ("text/csv", &sjis, Inspection::Inspected),
         ("text/csv", &euc, Inspection::Inspected),
         ("text/plain", &jis, Inspection::Inspected),
@@ -172,6 +261,32 @@ async fn a_semaphore_smaller_than_a_piece_still_lets_bodies_through() {
     let two = async { read(site.get(page("text/html", Script::streamed(&pieces))).await).await };
     let (one, two) = tokio::join!(one, two);
     assert!(one.0 == plain.as_bytes() && two.0 == plain.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_finds_no_room_in_time_is_503_and_one_that_has_begun_is_broken_off() {
+    let site = Site::with(&Limits { held_bytes_max: 10, ..Limits::default() });
+    let plain = HANAKO.repeat(2_000);
+    let late = Script::streamed(&[plain.as_bytes()]).then(Step::Late).then(Step::Data(plain.clone().into()));
+    let mut begun = site.get(page("text/html", late)).await.into_body();
+    // Until it waits for its upstream, and holds nothing.
+    while now(&mut Box::pin(begun.frame())).await.is_some() {}
+    // Nobody reads it: it holds what it has read.
+    let hoard = site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await;
+
+    let refused = site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    let mut end = begun.frame().await;
+    while let Some(Ok(_)) = end {
+        end = begun.frame().await;
+    }
+    assert!(matches!(end, Some(Err(BodyError::Held))), "{end:?}");
+    assert_eq!(site.inspector.counters().held_too_long.value(), 2);
+
+    drop(hoard);
+    let (bytes, _, err) = read(site.get(page("text/html", Script::streamed(&[plain.as_bytes()]))).await).await;
+    assert!(err.is_none() && bytes == plain.as_bytes());
 }
 
 proptest! {

@@ -1,5 +1,5 @@
 use super::harness::{Script, Site, Step, page, read};
-use crate::inspect::RoutePolicy;
+use crate::inspect::{RouteClass, RoutePolicy};
 use http::{Request, Response, StatusCode};
 use sekisho_model::{Disposition, FieldIndex, FieldSet, Inspection, Record, SessionKey, Uninspectable};
 
@@ -86,6 +86,53 @@ async fn validators_and_ranges_are_taken_off_and_private_pages_are_not_cached() 
         let names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names.len(), 3, "{names:?}");
         assert_eq!(response.headers()["cache-control"], caching, "{media}");
+    }
+}
+
+/// What caches are told of a body by script, and what it held.
+async fn caching(class: RouteClass, asked: &[(&str, &str)], media: &str, body: Script) -> (String, usize) {
+    let mut site = Site::new();
+    site.policy.rules.class = class;
+    let request = asked.iter().fold(Request::get("/"), |request, (name, value)| request.header(*name, *value));
+    let mut response = page(media, body);
+    for name in ["cache-control", "cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "expires"] {
+        response.headers_mut().insert(http::HeaderName::from_static(name), "public".parse().expect("a value"));
+    }
+    let inspection = site.begin(request.body(()).expect("a request")).expect("healthy");
+    let response = inspection.response(response).await;
+    let caching = response.headers()["cache-control"].to_str().expect("text").to_owned();
+    let others = response.headers().len() - 2;
+    assert_eq!(others, if caching == "public" { 4 } else { 0 }, "all or none: {:?}", response.headers());
+    drop(read(response).await);
+    (caching, site.exposed().len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_cache_keeps_what_is_one_person_s_or_was_not_seen_to_its_end() {
+    const HIDDEN: &str = "private, no-store";
+    let clean = || Script::sized(&[b"clean ", b"in two pieces"]);
+    let streamed = || Script::streamed(&[b"clean"]).then(Step::Late);
+    let late = || Script::streamed(&[" ".repeat(80_000).as_bytes(), b"hanako@example.jp"]);
+    let long = || Script::sized(&[" ".repeat(80_000).as_bytes()]);
+    let (cookie, bearer) = ([("cookie", "theme=dark")], [("authorization", "Basic x")]);
+    let nobody: &[(&str, &str)] = &[];
+    for (class, asked, media, body, expected) in [
+        (RouteClass::Public, nobody, "text/html", clean(), ("public", 0)),
+        (RouteClass::Observed, nobody, "text/html", clean(), ("public", 0)),
+        (RouteClass::Own, nobody, "text/html", clean(), (HIDDEN, 0)),
+        (RouteClass::Staff, nobody, "text/html", clean(), (HIDDEN, 0)),
+        (RouteClass::Partner, nobody, "application/json", clean(), (HIDDEN, 0)),
+        (RouteClass::Observed, &cookie, "text/html", clean(), (HIDDEN, 0)),
+        (RouteClass::Observed, &bearer, "text/html", clean(), (HIDDEN, 0)),
+        (RouteClass::Observed, nobody, "text/html", streamed(), (HIDDEN, 0)),
+        (RouteClass::Observed, nobody, "text/html", long(), (HIDDEN, 0)),
+        (RouteClass::Observed, nobody, "text/html", late(), (HIDDEN, 1)),
+        (RouteClass::Observed, nobody, "application/pdf", Script::sized(&[b"%PDF-1.7"]), (HIDDEN, 0)),
+        (RouteClass::Own, &cookie, "text/css", streamed(), ("public", 0)),
+        (RouteClass::Observed, nobody, "image/png", long(), ("public", 0)),
+    ] {
+        let told = caching(class, asked, media, body).await;
+        assert_eq!((told.0.as_str(), told.1), expected, "{class:?} {asked:?} {media}");
     }
 }
 

@@ -270,3 +270,14 @@ proptest! {
         prop_assert!(shown.iter().all(|subject| *subject == shown[0]));
     }
 }
+
+#[tokio::test]
+async fn what_only_a_second_reading_holds_ends_the_response_where_a_mask_was_wanted() {
+    let site = site(Action::Mask);
+    let response = site.get(page("text/plain; charset=utf-16le", Script::sized(&[b"mail: taro@example.jp."]))).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let (jis, ..) = encoding_rs::ISO_2022_JP.encode("氏名: 太郎 taro@example.jp 様");
+    let masked = read(site.get(page("text/plain; charset=iso-2022-jp", Script::sized(&[&jis]))).await).await.0;
+    let expected = "氏名: 太郎 *************** 様";
+    assert_eq!(encoding_rs::ISO_2022_JP.decode(&masked).0, expected, "what both readings hold is masked");
+}

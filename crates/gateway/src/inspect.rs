@@ -45,7 +45,7 @@ pub use body::InspectedBody;
 pub use decisions::{DECISIONS_MAX, Decision, DecisionSender, Decisions, Deliveries, decisions};
 pub use events::{LIVE_EVENTS_MAX, LiveEvent, LiveEventSender, LiveEvents, live_events};
 pub use issued::Reading;
-pub use media::{SNIFF_BYTES, text_form};
+pub use media::{SNIFF_BYTES, text_forms};
 pub use metrics::{Counter, InspectionCounters, REASONS, reason_name};
 pub use policy::{Action, Policy, Ramp, RouteClass};
 

@@ -102,7 +102,7 @@ pub enum GenericKind {
 }
 
 /// A value recognised by its form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Generic {
     /// What it is.
     pub kind: GenericKind,

@@ -42,6 +42,9 @@ const PART_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes that are scanned or decoded in one step.
 const STEP_BYTES_MAX: usize = 32 * 1024;
 
+/// As many bytes a finding counts in its body's turn: about a search for a person's names takes the time of scanning these.
+const FINDING_BYTES: usize = 2 * 1024;
+
 /// Bytes after which a body lets its worker's other tasks run.
 const TURN_BYTES_MAX: usize = 256 * 1024;
 

@@ -157,13 +157,15 @@ impl Media {
     }
 }
 
-/// How bytes of which nothing else is known are read, from the first [`SNIFF_BYTES`] of them; or why they are not.
+/// How bytes of which nothing else is known are read, from the first [`SNIFF_BYTES`] of them, in one form or in two of which
+/// either may be meant; or why they are not.
 ///
 /// # Errors
 /// They are a container's, or no text, or text in a character set without a reader.
-pub fn text_form(start: &[u8]) -> Result<TextForm, Uninspectable> {
-    let reading = Media::of(&HeaderMap::new()).decide(start)?;
-    reading.doubt.map_or(Ok(reading.form), Err)
+pub fn text_forms(start: &[u8]) -> Result<Vec<TextForm>, Uninspectable> {
+    let Reading { form, other, doubt } = Media::of(&HeaderMap::new()).decide(start)?;
+    let second = other.map(|charset| TextForm { charset, ..form });
+    doubt.map_or_else(|| Ok([form].into_iter().chain(second).collect()), Err)
 }
 
 /// A type that is not said, or is text, may be JSON too: browsers and programs look for themselves.

@@ -7,14 +7,14 @@ use crate::{keys, register_index};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use sekisho_edm::{Found, Index, Reflected, Scanner};
-use sekisho_gateway::inspect::{SNIFF_BYTES, reason_name, text_form};
+use sekisho_gateway::inspect::{SNIFF_BYTES, reason_name, text_forms};
 use sekisho_model::{
     ByteRange, Clock, Closed, Disposition, Exposed, Exposure, FieldSet, Generic, Inspection, Opened, Record, Registers,
     SourceId, Subject, SystemClock, Timestamp, Transaction, Uninspectable,
 };
 use sekisho_scope::table::{Colour, render_found};
 use sekisho_scope::{Answer, Question, answer_records};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -74,6 +74,8 @@ struct Examined {
     not_examined: Option<Uninspectable>,
     persons: BTreeMap<Subject, FieldSet>,
     generic: Vec<Generic>,
+    /// In a file that is read in two forms, each value counts once, save My Numbers, which have nothing to know them by.
+    read_twice: Option<HashSet<Generic>>,
 }
 
 impl Scan {
@@ -114,30 +116,32 @@ fn examine(index: &Arc<Index>, path: &Path) -> Result<Examined> {
         true => Box::new(std::io::stdin().lock()),
         false => Box::new(File::open(path).with_context(cannot)?),
     };
+    let (persons, generic) = (BTreeMap::new(), Vec::new());
     let mut examined =
-        Examined { name: name.clone(), bytes: 0, not_examined: None, persons: BTreeMap::new(), generic: Vec::new() };
+        Examined { name: name.clone(), bytes: 0, not_examined: None, persons, generic, read_twice: None };
     let mut chunk = Vec::new();
     input.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).with_context(cannot)?;
-    let mut scanner = match text_form(&chunk[..chunk.len().min(SNIFF_BYTES)]) {
-        Ok(form) => Some(Scanner::new(Arc::clone(index), form, Arc::new(Reflected::default()))),
-        Err(reason) => {
-            examined.not_examined = Some(reason);
-            None
-        }
-    };
+    let forms = text_forms(&chunk[..chunk.len().min(SNIFF_BYTES)]);
+    examined.not_examined = forms.as_ref().err().copied();
+    let scanner = |form| Scanner::new(Arc::clone(index), form, Arc::new(Reflected::default()));
+    let mut scanners: Vec<Scanner> = forms.into_iter().flatten().map(scanner).collect();
+    examined.read_twice = (scanners.len() > 1).then(HashSet::new);
     let mut findings = Vec::new();
     while !chunk.is_empty() {
         examined.bytes += chunk.len() as u64;
-        if let Some(scanner) = &mut scanner {
+        for scanner in &mut scanners {
             scanner.feed(&chunk, &mut findings);
             findings.drain(..).for_each(|finding| examined.note(finding.found));
         }
         chunk.clear();
         input.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).with_context(cannot)?;
     }
-    if let Some(mut scanner) = scanner {
+    for scanner in &mut scanners {
         scanner.finish(&mut findings);
         findings.drain(..).for_each(|finding| examined.note(finding.found));
+    }
+    if !scanners.is_empty() && scanners.iter().all(Scanner::is_malformed) {
+        examined.not_examined = Some(Uninspectable::Charset);
     }
     Ok(examined)
 }
@@ -149,8 +153,13 @@ impl Examined {
                 let known = self.persons.entry(subject).or_default();
                 *known = known.union(fields);
             }
-            Found::Generic(generic) if self.generic.len() < GENERIC_MAX => self.generic.push(generic),
-            Found::Generic(_) => {}
+            Found::Generic(generic) => {
+                let is_new =
+                    self.read_twice.as_mut().is_none_or(|known| generic.value.is_none() || known.insert(generic));
+                if is_new && self.generic.len() < GENERIC_MAX {
+                    self.generic.push(generic);
+                }
+            }
         }
     }
 

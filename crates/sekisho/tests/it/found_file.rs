@@ -71,6 +71,28 @@ fn a_found_file_tells_whose_data_it_holds_and_opens_a_case() {
 }
 
 #[test]
+fn sco_1_no_escape_in_a_found_file_hides_what_follows() {
+    let directory = built();
+    let at = directory.path();
+    std::fs::write(
+        at.join("found.csv"),
+        b"id,name,mail\nHK1,\x1b$B,x\nHK2,y,hanako@mail.example\nHK3,z,a@other.example\n",
+    )
+    .expect("written");
+    let json = run(at, &["edm", "scan", "--format", "json", "found.csv"], 0);
+    let told: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(told["files"][0]["persons"], 1, "{json}");
+    std::fs::write(at.join("latin.txt"), b"caf\xe9 \xff\xfe\xfa hanako@mail.example").expect("written");
+    let json = run(at, &["edm", "scan", "--format", "json", "latin.txt"], 0);
+    let told: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        (&told["files"][0]["persons"], &told["files"][0]["not_examined"]),
+        (&1.into(), &"charset".into()),
+        "{json}"
+    );
+}
+
+#[test]
 fn a_file_that_is_no_answer_is_refused_with_the_way_to_make_one() {
     let directory = built();
     let at = directory.path();

@@ -104,6 +104,7 @@ impl Stage {
         let site = Site::write(&self.executable, &folder, process::free_address()?, self.backend, register, route)?;
         if site.ledger.exists() {
             fs::remove_dir_all(&site.ledger)?;
+            forget_last_signed(&folder.join("keys"))?;
         }
         Ok(site)
     }
@@ -154,6 +155,17 @@ impl Stage {
         fs::write(&script, text)?;
         Ok(script)
     }
+}
+
+/// A new ledger in the place of one that was signed is refused, for as long as the copy of its last signature is there.
+fn forget_last_signed(keys: &Path) -> Result<()> {
+    for entry in fs::read_dir(keys)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("last-signed-") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts `program` with room for as many open files as this account may have.

@@ -7,7 +7,7 @@ use super::super::journal::Journal;
 use super::super::mask::{Masker, Syntax};
 use super::super::media;
 use super::readings::Readings;
-use super::{Examination, Flow, Input, STEP_BYTES_MAX, TURN_BYTES_MAX};
+use super::{Examination, FINDING_BYTES, Flow, Input, STEP_BYTES_MAX, TURN_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
@@ -184,9 +184,10 @@ where
         };
         self.scanned += piece.len() as u64;
         if let Examination::Scanning { readings, .. } = &mut self.examination {
+            let findings_before = self.findings.len();
             let safe_until = readings.feed(&piece, &mut self.findings);
             self.safe_until = self.safe_until.max(safe_until);
-            self.turn_bytes += piece.len();
+            self.turn_bytes += piece.len() + (self.findings.len() - findings_before) * FINDING_BYTES;
             self.journal.shared.counters.bytes_scanned.add(piece.len() as u64);
         } else {
             self.safe_until = self.scanned;
@@ -242,21 +243,24 @@ where
         buffer.truncate(bytes);
         self.incoming = buffer.freeze();
         self.turn_bytes += bytes;
-        self.count_decoded(bytes);
+        self.count_decoded(bytes)?;
         Ok(Progress::Made)
     }
 
-    /// Beyond the bound the body goes on decoded but not scanned.
-    fn count_decoded(&mut self, bytes: usize) {
-        match self.decoded_bytes_left.checked_sub(bytes as u64) {
-            Some(left) => self.decoded_bytes_left = left,
-            None => {
-                self.decoded_bytes_left = 0;
-                self.finish_scan();
-                self.examination = Examination::Passing;
-                self.journal.not_inspectable(Uninspectable::DecodeLimit);
-            }
+    /// Beyond the bound the body goes on decoded but not scanned; where the route's policy may withhold, it ends.
+    fn count_decoded(&mut self, bytes: usize) -> Result<(), BodyError> {
+        if let Some(left) = self.decoded_bytes_left.checked_sub(bytes as u64) {
+            self.decoded_bytes_left = left;
+            return Ok(());
         }
+        self.decoded_bytes_left = 0;
+        self.journal.not_inspectable(Uninspectable::DecodeLimit);
+        if self.journal.withholds() {
+            return Err(self.fail(Disposition::Blocked, BodyError::Withheld));
+        }
+        self.finish_scan();
+        self.examination = Examination::Passing;
+        Ok(())
     }
 
     /// The end: what is pending is found, and everything may go once that is durable.

@@ -13,7 +13,7 @@ fn not(reason: Uninspectable) -> Inspection {
     Inspection::NotInspectable(reason)
 }
 
-fn encoded(encoding: &str, plain: &[u8]) -> Vec<u8> {
+pub(super) fn encoded(encoding: &str, plain: &[u8]) -> Vec<u8> {
     let level = Compression::default();
     match encoding {
         "gzip" => {
@@ -37,7 +37,7 @@ fn encoded(encoding: &str, plain: &[u8]) -> Vec<u8> {
     }
 }
 
-async fn get(
+pub(super) async fn get(
     site: &Site,
     encoding: &str,
     pieces: &[&[u8]],

@@ -1,4 +1,6 @@
+use super::bodies::{self, encoded};
 use super::harness::{Script, Site, Step, page, read};
+use crate::config::Limits;
 use crate::inspect::binding::Owner;
 use crate::inspect::{Action, Policy, RouteClass, RoutePolicy};
 use http::StatusCode;
@@ -19,6 +21,26 @@ fn site(foreign: Action) -> Site {
     let own = shared.index.load().subjects_with(FieldKind::Email, OWN);
     shared.bindings.bind(SESSION, Owner::persons(own), Timestamp(1));
     site
+}
+
+/// The same with another bound of what is decoded.
+fn site_that_decodes(decoded_body_bytes_max: u64) -> Site {
+    let limits = Limits { decoded_body_bytes_max, ..Limits::default() };
+    let rules = Policy { class: RouteClass::Own, foreign: Action::Block, ..Policy::default() };
+    let mut site = Site::with(&limits);
+    site.policy = RoutePolicy { rules, ..site.policy };
+    site
+}
+
+#[tokio::test]
+async fn pol_1_what_decodes_to_more_than_is_scanned_ends_where_somebody_s_data_may_be_withheld() {
+    let body = encoded("gzip", format!("{}{FOREIGN}", " ".repeat(300_000)).as_bytes());
+    for (bound, disposition) in [(100_000, Disposition::Blocked), (1_000_000, Disposition::Blocked)] {
+        let site = site_that_decodes(bound);
+        let (bytes, _, _) = read(bodies::get(&site, "gzip", &[&body]).await).await;
+        assert!(!bytes.windows(FOREIGN.len()).any(|window| window == FOREIGN.as_bytes()), "bound {bound}");
+        assert_eq!(site.end().1, disposition);
+    }
 }
 
 fn withheld(site: &Site) -> usize {

@@ -1,6 +1,7 @@
 //! `sekisho register`: learn a file's columns, build the index, say what is in it.
 
 use super::{Done, check};
+use crate::output::{say, say_text, tell};
 use crate::{keys, learn, register_index};
 use anyhow::{Result, bail};
 use sekisho_model::{Clock, SystemClock};
@@ -57,9 +58,9 @@ impl Learn {
     /// The table goes to standard error and the TOML to standard output, so that it can be appended to a file.
     fn run(self) -> Result<Done> {
         let learnt = learn::learn(&self.file)?;
-        eprintln!("{}, {} rows looked at:\n", self.file.display(), count(learnt.rows as u64));
-        eprintln!("{}", learnt.to_table());
-        print!("{}", learnt.to_toml());
+        tell!("{}, {} rows looked at:\n", self.file.display(), count(learnt.rows as u64));
+        tell!("{}", learnt.to_table());
+        say_text!("{}", learnt.to_toml());
         Ok(Done::Yes)
     }
 }
@@ -73,7 +74,7 @@ impl Build {
         let key = keys::hash_key(&config.keys)?;
         let index = register_index::build(&config.ledger.directory, &key, &config.registers, SystemClock::new().now())?;
         for register in index.registers() {
-            println!("built {}: {} persons", register.name, count(register.persons));
+            say!("built {}: {} persons", register.name, count(register.persons));
         }
         Ok(Done::Yes)
     }
@@ -84,20 +85,20 @@ impl Status {
         let Some(config) = check::load(&self.config)? else { return Ok(Done::No) };
         let path = register_index::path(&config.ledger.directory);
         let Some(index) = register_index::read(&path, &keys::hash_key(&config.keys)?)? else {
-            println!("no register is built: run `sekisho register build -c {}`", self.config.display());
+            say!("no register is built: run `sekisho register build -c {}`", self.config.display());
             return Ok(Done::No);
         };
         let now = SystemClock::new().now();
         for register in index.registers() {
             let (persons, age) = (count(register.persons), duration(now.since(register.built_at).as_secs()));
-            println!("{}   {persons} persons, built {age} ago", register.name);
+            say!("{}   {persons} persons, built {age} ago", register.name);
             for field in &register.fields {
                 let state = match (&field.not_examined, field.values_not_indexed) {
                     (Some(reason), _) => format!("not examined: {reason}"),
                     (None, 0) => "looked for".to_owned(),
                     (None, more) => format!("looked for, save {} values that could not be indexed", count(more)),
                 };
-                println!("  {}  {}  {state}", pad(&field.name, 16), pad(field.kind.name(), 10));
+                say!("  {}  {}  {state}", pad(&field.name, 16), pad(field.kind.name(), 10));
             }
         }
         Ok(Done::Yes)

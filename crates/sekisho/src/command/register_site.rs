@@ -1,6 +1,7 @@
 //! `sekisho register-site`: the public register across firms.
 
 use super::Done;
+use crate::output::say;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use sekisho_watch::State;
@@ -62,7 +63,7 @@ impl Build {
         let report = watch.transpose()?.map(|state| Report::of(&state.watched));
         let site = register::build(&incidents, report.as_ref(), &base_url)?;
         register::write(&site, &self.out)?;
-        println!("{} incidents, {} files in `{}`", incidents.len(), site.files.len(), self.out.display());
+        say!("{} incidents, {} files in `{}`", incidents.len(), site.files.len(), self.out.display());
         Ok(Done::Yes)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Done, Usage};
 use crate::config::Register;
+use crate::output::tell;
 use crate::register_file;
 use anyhow::{Context, Result};
 use sekisho_edm::{Encoding, Index};
@@ -69,7 +70,7 @@ pub(crate) fn csv(
         1 => "1 person".to_owned(),
         more => format!("{} persons", sekisho_scope::text::count(more)),
     };
-    eprintln!(
+    tell!(
         "warning: the list lacks {missing} of `{name}` in the answer, not found in {} (a former customer stands in the file of \
          an earlier day)",
         file.display()

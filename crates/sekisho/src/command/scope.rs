@@ -3,6 +3,7 @@
 use super::row_keys::{self, RegisterFile};
 use super::{Done, Usage, check};
 use crate::config::Register;
+use crate::output::tell;
 use crate::{keys, register_index, times};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -99,7 +100,7 @@ impl Arguments {
             let known = reader.routes(ROUTES_MAX).with_context(cannot_read)?;
             if !known.contains(route) {
                 let known = known.into_iter().collect::<Vec<_>>().join(", ");
-                eprintln!("hint: no request came by a route `{route}`; the ledger has: {known}");
+                tell!("hint: no request came by a route `{route}`; the ledger has: {known}");
             }
         }
         let (output, done) = self.output(&answer, &registers)?;
@@ -120,7 +121,7 @@ impl Arguments {
         }
         let subject = match self.subject_id()? {
             Some((register, None)) => {
-                eprintln!("register `{register}` has no row with this key, and had none in any build");
+                tell!("register `{register}` has no row with this key, and had none in any build");
                 return Ok(None);
             }
             Some((register, Some(id))) => Some((register, id)),

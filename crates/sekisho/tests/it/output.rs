@@ -1,18 +1,12 @@
 //! Who reads what the executable tells may leave at any time: the gateway goes on, an answer ends quietly.
 
-use crate::site::{Started, get, site};
+use crate::site::{Started, address, get, site};
 use crate::{CUSTOMERS, code, sekisho, text};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 const PAGE: &str = "<p>山田太郎 様 taro@example.jp</p>";
-
-/// The address behind `open     http://`.
-fn address(line: &str) -> String {
-    let at = line.find("127.0.0.1:").expect("an address");
-    line[at..].split(['/', ' ', '\n']).next().unwrap_or_default().to_owned()
-}
 
 #[test]
 fn observe_serves_on_when_nobody_reads_its_output_and_after_a_hangup() {
@@ -59,6 +53,18 @@ fn an_answer_whose_reader_left_keeps_its_exit_code() {
     let full = run(File::options().write(true).open("/dev/full").expect("a full device").into());
     assert_eq!(code(&full), 3);
     assert!(text(&full.stderr).contains("cannot write the answer: No space left"), "{}", text(&full.stderr));
+}
+
+#[test]
+fn columns_that_cannot_be_written_end_with_3() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("customers.csv"), "id,mail\nHK1,taro@mail.example\n").expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+    command.args(["register", "learn", "customers.csv"]).current_dir(directory.path());
+    command.stdout(File::options().write(true).open("/dev/full").expect("Linux has one"));
+    let full = command.stderr(Stdio::piped()).output().expect("it runs");
+    assert_eq!(code(&full), 3);
+    assert!(text(&full.stderr).contains("cannot write the answer"), "{}", text(&full.stderr));
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn answer(mut connection: TcpStream, page: &str) {
 /// The address in `http://127.0.0.1:1234/` or at a line's end.
 pub(crate) fn address(line: &str) -> String {
     let at = line.find("127.0.0.1:").expect("an address");
-    line[at..].split(['/', ' ']).next().unwrap_or_default().to_owned()
+    line[at..].split(['/', ' ', '\n']).next().unwrap_or_default().to_owned()
 }
 
 /// The body of a page, and its status line before it.

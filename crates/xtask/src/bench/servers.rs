@@ -90,10 +90,15 @@ impl Stage {
     /// Builds the index of the register, once for all runs with the same folder.
     fn build_index(&mut self) -> Result<()> {
         let site = self.site("own", Some(&self.register), "")?;
+        let index = site.ledger.with_extension("index");
+        if index.exists() {
+            // Another version may have made it, and no ledger knows its persons.
+            fs::remove_file(&index)?;
+        }
         let begin = Instant::now();
         output_of(Command::new(&self.executable).args(["register", "build", "-c"]).arg(&site.config))?;
         self.index_build = Some(begin.elapsed());
-        self.index_bytes = fs::metadata(site.ledger.with_extension("index"))?.len();
+        self.index_bytes = fs::metadata(index)?.len();
         Ok(())
     }
 

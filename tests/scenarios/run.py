@@ -135,7 +135,7 @@ def letter(case: str, folder: Path, step) -> None:
     step("notify", "letters", case)
     pdfs = sorted((folder / "letters").glob("*.pdf"))
     pages = [subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout for pdf in pdfs]
-    text = re.sub(r"\d+年\d+月\d+日$|\d+ [A-Z][a-z]+ 20\d\d$", "<date>", "\n".join(pages).replace("\f", "\n"), count=1, flags=re.MULTILINE)
+    text = re.sub(r" +(?:\d+年\d+月\d+日|\d+ [A-Z][a-z]+ 20\d\d)$", "  <date>", "\n".join(pages).replace("\f", "\n"), count=1, flags=re.MULTILINE)
     lines = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     compare(SCENARIOS / case / "expected" / "letter.txt", re.sub(r"\n{3,}", "\n\n", lines) + "\n")
 

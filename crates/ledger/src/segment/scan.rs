@@ -67,12 +67,17 @@ pub(crate) fn findings(
         }
         let (sources, sequences, times) = (group.whole("source")?, group.whole("sequence")?, group.whole("at")?);
         let (columns, sessions) = (Findings::read(&group)?, group.text("session")?);
-        let sessions: Vec<_> = sessions.map(|word| word.and_then(session_key)).collect();
+        // Findings of one session stand together.
+        let mut last = (None, None);
         for row in (0..group.rows()).filter(|row| rows.have(*row)) {
             let found = columns.at(row).ok_or_else(|| not_a(path, row, "finding"))?;
             if filter.wants(&found) {
                 let response = response(sources[row], sequences[row]);
-                let session = sessions.get(row).copied().flatten();
+                let word = sessions.at(row);
+                if word != last.0 {
+                    last = (word, word.and_then(session_key));
+                }
+                let session = last.1;
                 each(FindingRow { response, at: Timestamp(times[row]), session, found });
             }
         }
@@ -243,7 +248,9 @@ fn asked(group: &Group<'_>, filter: &Filter, time: &str) -> Result<Rows, Error> 
 }
 
 fn session_key(word: &str) -> Option<SessionKey> {
-    hex::decode(word).ok()?.try_into().ok().map(SessionKey)
+    let mut key = [0; 16];
+    hex::decode_to_slice(word, &mut key).ok()?;
+    Some(SessionKey(key))
 }
 
 /// Whether a row group can have rows of the filter's client and session.

@@ -13,6 +13,7 @@ use crate::stream::Stream;
 use http::Version;
 use open_head::OpenHead;
 use sekisho_model::SessionKey;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -262,11 +263,8 @@ pub(crate) async fn drive(
     let mut cut_off = pin!(cut_off);
     let look_every = deadlines.response_body_idle;
     let mut timer = pin!(sleep_until((Instant::now() + deadlines.keep_alive_idle.min(look_every)).into()));
-    let mut stopping = pin!(when_changed(stop, |mut stop| async move {
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }));
+    let told = stop.clone();
+    let mut stopping = pin!(when_changed(stop, move || *told.borrow()));
     let mut stopped = false;
     // Once an HTTP/2 connection was sent a GOAWAY: when it is dropped all the same, and why.
     let mut goodbye = None;
@@ -297,31 +295,32 @@ pub(crate) async fn drive(
     .await
 }
 
-/// A future that waits for changes of a value, and is polled only when there may be one: at first, and after each. A
-/// connection is polled for many other reasons. All polls must come from one task.
-pub(crate) fn when_changed<T, F>(
-    changed: watch::Receiver<T>,
-    future: impl FnOnce(watch::Receiver<T>) -> F,
-) -> impl Future<Output = ()>
-where
-    F: Future<Output = ()>,
-{
+/// Ends once `is_met`, which is asked at first and after each change of a value. Whoever waits here is polled for many other
+/// reasons, so the wait itself is polled only when there was a change that it has not taken notice of: a change can be seen a
+/// moment before its notice comes. All polls must come from one task.
+pub(crate) async fn when_changed<T>(mut changed: watch::Receiver<T>, is_met: impl Fn() -> bool) {
     let mut seen = changed.clone();
-    let future = future(changed);
-    async move {
-        let mut future = pin!(future);
-        let mut is_first = true;
-        poll_fn(|cx| {
-            // An error: nobody is left who could change it, which the future finds out.
-            if !std::mem::take(&mut is_first) && matches!(seen.has_changed(), Ok(false)) {
-                return Poll::Pending;
+    let is_due = Cell::new(true);
+    let mut noticed = pin!(async {
+        while !is_met() {
+            is_due.set(false);
+            if changed.changed().await.is_err() {
+                // Nobody is left who could change it.
+                std::future::pending::<()>().await;
             }
-            // Before the poll: what changes meanwhile is seen by the next one, for which it wakes.
+        }
+    });
+    poll_fn(|cx| {
+        if matches!(seen.has_changed(), Ok(true)) {
             seen.mark_unchanged();
-            future.as_mut().poll(cx)
-        })
-        .await;
-    }
+            is_due.set(true);
+        }
+        match is_due.get() {
+            true => noticed.as_mut().poll(cx),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 /// How long an HTTP/2 connection has to take its GOAWAY and close.

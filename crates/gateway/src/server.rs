@@ -92,20 +92,11 @@ impl Worker {
     pub(crate) fn cut_off(&self, activity: Arc<Activity>, contained: Contained) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         let changed = shared.inspector.containment().changed();
-        when_changed(changed, move |mut changed| async move {
-            loop {
-                let closes = |session| match contained {
-                    Contained::StayOpen => shared.inspector.is_cut_off(session),
-                    Contained::Close => shared.inspector.keeps_out(session).is_some(),
-                };
-                // Before the first wait too: the change may have come before this began to listen.
-                if activity.carried_any(closes) {
-                    return;
-                }
-                if changed.changed().await.is_err() {
-                    return std::future::pending().await;
-                }
-            }
+        when_changed(changed, move || {
+            activity.carried_any(|session| match contained {
+                Contained::StayOpen => shared.inspector.is_cut_off(session),
+                Contained::Close => shared.inspector.keeps_out(session).is_some(),
+            })
         })
     }
 

@@ -1,8 +1,8 @@
 //! Vector instructions for exact data match, behind a safe interface.
 //!
 //! Only what the compiler does not make of plain loops by itself. [`lowest_bits`] needs what every processor of the target
-//! has; the rest is for processors with AVX2, which are asked for it at run time, and the caller has another way for all
-//! others. The tests compare each with plain Rust.
+//! has; the rest is for processors with AVX2 or AVX-512, which are asked for it at run time, and the caller has another way for all
+//! others. The tests compare AVX2 with plain Rust or with stated results, and AVX-512 with AVX2 where the machine has both.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

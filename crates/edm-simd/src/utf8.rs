@@ -31,7 +31,7 @@ pub enum LineEnds {
 
 /// Reads simple UTF-8 at the begin of `input` and puts one byte a character behind `out`: ASCII as it is, [`HYPHEN`] or
 /// [`OTHER`]. Stops at what is not simple, and once it has given `chars_max` characters: at most 63 more. A character that
-/// what follows it may still change is not read. Says how many bytes were read; 0 on processors without AVX2.
+/// what follows it may still change is not read. Says how many bytes were read; 0 on processors with neither AVX2 nor AVX-512.
 pub fn read_simple(input: &[u8], line_ends: LineEnds, chars_max: usize, out: &mut Vec<u8>) -> usize {
     #[cfg(target_arch = "x86_64")]
     if crate::has_avx512() {
